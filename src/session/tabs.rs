@@ -1,0 +1,235 @@
+//! The other tabs of the browser: one refresh for all of them, and what they tell each other.
+//!
+//! Nobody leads. Before it refreshes a tab asks for a lock, for this one refresh; whoever gets it
+//! refreshes and tells the others, whose wish has then come true. The lock saves work and decides
+//! nothing: it is waited for within bounds, and who can't have it goes ahead without. The server
+//! takes any number of refreshes at once.
+
+use crate::action::Action;
+use crate::clock::{Instant, Millis};
+use crate::event::{EndReason, RequestId};
+use crate::message::{Handover, Message};
+use crate::protocol::Reason;
+use crate::session::refresh::{Attempt, Stage};
+use crate::session::{Phase, Session};
+use crate::token::{Grant, Token};
+
+/// A session that another tab speaks of and this one does not have: a sign-in, or a change of
+/// account. The server is asked before it is believed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Suspect {
+    session: String,
+    heard_at: Instant,
+    pub(super) check_at: Instant,
+}
+
+impl Session {
+    /// How many ends are remembered: more than change within the time that a message can be late.
+    const ENDS: usize = 4;
+
+    // ---- the lock
+
+    pub(super) fn locked(&mut self, id: RequestId, now: Instant) {
+        match self.attempt.take_if(|attempt| attempt.id == id) {
+            Some(Attempt { reason, stage: Stage::Locking { .. }, .. }) => self.send(id, reason, true, now),
+            // It came too late.
+            other => {
+                self.attempt = other.or(self.attempt.take());
+                self.actions.push_back(Action::Unlock(id));
+            }
+        }
+    }
+
+    pub(super) fn lock_failed(&mut self, id: RequestId, now: Instant) {
+        let locking =
+            |attempt: &mut Attempt| attempt.id == id && matches!(attempt.stage, Stage::Locking { .. });
+        if let Some(attempt) = self.attempt.take_if(locking) {
+            self.pause(id, attempt.reason, now);
+        }
+    }
+
+    /// The others that could not have the lock either are not to go ahead in the same moment: one
+    /// of them may be quick enough to save the others their refresh.
+    pub(super) fn pause(&mut self, id: RequestId, reason: Reason, now: Instant) {
+        let longest =
+            if self.waiters.is_empty() { self.slack.percent(10) } else { self.slack.percent(10).percent(25) };
+        let until = now + self.rng.up_to(longest) + Millis(1);
+        self.attempt = Some(Attempt { id, reason, stage: Stage::Pausing { until } });
+    }
+
+    /// Somebody waits: politeness has its limits.
+    pub(super) fn hasten(&mut self, now: Instant) {
+        if self.waiters.is_empty() {
+            return;
+        }
+        let slack = self.slack;
+        match self.attempt.as_mut().map(|attempt| &mut attempt.stage) {
+            Some(Stage::Locking { until }) => *until = (*until).min(now + slack.percent(5)),
+            Some(Stage::Pausing { until }) => *until = (*until).min(now + slack.percent(10).percent(25)),
+            _ => {}
+        }
+    }
+
+    /// The page is about to stand still. A lock that it waits for would be granted to it all the
+    /// same, and kept from everybody.
+    pub(super) fn freeze(&mut self) {
+        self.frozen = true;
+        match self.attempt.as_mut() {
+            Some(Attempt { id, stage: Stage::Sent(sent), .. }) => {
+                let given_back = std::mem::take(&mut sent.locked).then_some(Action::Unlock(*id));
+                self.actions.extend(given_back);
+            }
+            Some(_) => self.put_off(),
+            None => {}
+        }
+    }
+
+    /// What is in flight would be answered for the page that was left, and perhaps only when it is
+    /// back.
+    pub(super) fn put_away(&mut self) {
+        self.put_off();
+        self.frozen = true;
+        self.away = true;
+    }
+
+    /// Drops the attempt under way; what it was for will be wanted when the page is back. What a
+    /// 401 forced was forced once.
+    fn put_off(&mut self) {
+        match self.attempt.as_ref().map(|attempt| attempt.reason) {
+            None | Some(Reason::Timer) => {}
+            Some(Reason::Rejected) => {
+                self.wish.get_or_insert(Reason::Wake);
+            }
+            Some(reason) => {
+                self.wish.get_or_insert(reason);
+            }
+        }
+        self.drop_attempt();
+    }
+
+    /// Back from the back/forward cache: the server is asked whether all is as it was. While it was
+    /// away nothing was heard of a sign-in either.
+    pub(super) fn restored(&mut self, now: Instant) {
+        self.woken(now);
+        match self.phase {
+            Phase::SignedIn(_) => {
+                self.unverified = true;
+                self.wish.get_or_insert(Reason::Wake);
+            }
+            Phase::SignedOut => {
+                self.suspect = Some(Suspect { session: String::new(), heard_at: now, check_at: now })
+            }
+            Phase::Loading | Phase::SigningOut { .. } | Phase::Closed => {}
+        }
+    }
+
+    // ---- what is told
+
+    pub(super) fn tell_token(&mut self, grant: Grant, sent_at: Instant, confirmed: bool, active: bool) {
+        self.tell(Message::Token(Handover { grant, sent_at, confirmed, active }));
+    }
+
+    /// The session is over by the server's word, in every tab that has it.
+    pub(super) fn end_for_all(&mut self, reason: EndReason) {
+        let session = match &self.phase {
+            Phase::SignedIn(token) | Phase::SigningOut { token: Some(token), .. } => {
+                Some(token.session().id.clone())
+            }
+            _ => None,
+        };
+        if let Some(session) = session {
+            self.tell(Message::Ended { session, reason });
+        }
+        self.end(reason);
+    }
+
+    pub(super) fn user_was_active(&mut self) {
+        if !self.user_active {
+            self.user_active = true;
+            self.tell(Message::Active);
+        }
+    }
+
+    fn tell(&mut self, message: Message) {
+        if self.config.tabs {
+            self.actions.push_back(Action::Tell(message));
+        }
+    }
+
+    pub(super) fn remember_end(&mut self, session: &str) {
+        if self.ends.len() == Self::ENDS {
+            self.ends.pop_front();
+        }
+        self.ends.push_back(session.to_owned());
+    }
+
+    // ---- what is heard
+
+    pub(super) fn heard(&mut self, message: Message, now: Instant) {
+        match message {
+            Message::Token(handover) => self.heard_token(handover, now),
+            Message::Ended { session, reason } => self.heard_end(&session, reason),
+            Message::Active => self.user_active = true,
+        }
+    }
+
+    fn heard_token(&mut self, handover: Handover, now: Instant) {
+        let Handover { grant, sent_at, confirmed, active } = handover;
+        if self.ends.contains(&grant.session().id) || matches!(self.phase, Phase::SigningOut { .. }) {
+            return;
+        }
+        let ours = self.account().is_some_and(|account| account == grant.session());
+        let expected = self.has_heard_of(&grant.session().id);
+        let believed = ours || (confirmed && expected);
+        if !believed {
+            return self.suspect(grant.session().id.clone(), now);
+        }
+        let token = Token::new(grant, self.next_serial(), sent_at);
+        let newer = !ours || self.latest().is_none_or(|latest| token.deadline() > latest.deadline());
+        if newer && token.remaining(now) > token.slack().percent(20) {
+            self.drop_attempt();
+            self.user_active &= !active;
+            self.suspect = None;
+            self.take_over(token, None, now.since(sent_at), now);
+        }
+    }
+
+    fn heard_end(&mut self, session: &str, reason: EndReason) {
+        let ours = match &self.phase {
+            Phase::SignedIn(token) | Phase::SigningOut { token: Some(token), .. } => {
+                token.session().id == session
+            }
+            _ => false,
+        };
+        if ours && !matches!(self.phase, Phase::SigningOut { .. }) {
+            self.end(reason);
+        } else {
+            self.remember_end(session);
+        }
+    }
+
+    // ---- sessions heard of
+
+    fn suspect(&mut self, session: String, now: Instant) {
+        if !self.has_heard_of(&session) {
+            let check_at = now + self.rng.up_to(self.slack.percent(10));
+            self.suspect = Some(Suspect { session, heard_at: now, check_at });
+        }
+    }
+
+    /// The server's word, given to a question that was asked at this time.
+    pub(super) fn settle_suspicion(&mut self, asked_at: Instant) {
+        self.suspect.take_if(|suspect| suspect.heard_at <= asked_at);
+    }
+
+    /// Whether other tabs have spoken of this session.
+    pub(super) fn has_heard_of(&self, session: &str) -> bool {
+        self.suspect.as_ref().is_some_and(|suspect| suspect.session == session)
+    }
+
+    /// When to ask, if there is nothing else to ask about.
+    pub(super) fn suspicion_due(&self) -> Option<(Instant, Reason)> {
+        let suspect = self.suspect.as_ref().filter(|_| self.polls())?;
+        Some((suspect.check_at.max(self.allowed_at(false)), Reason::Wake))
+    }
+}
