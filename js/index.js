@@ -1,0 +1,2 @@
+export { SessionError } from './errors.js';
+export { createSession } from './session.js';
