@@ -1,0 +1,197 @@
+//! The verifier: a key set, what is expected, and the order of the checks.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::SystemTime;
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+
+#[cfg(feature = "fetch")]
+use crate::check::Check;
+use crate::claims::Claims;
+use crate::error::{KeySetError, VerifyError};
+use crate::expect::Expect;
+use crate::header::Header;
+use crate::jwks::KeySet;
+use crate::key::SIGNATURE_BYTES;
+#[cfg(feature = "fetch")]
+use crate::remote::{FetchError, JwksUrl, Remote};
+
+/// The longest token that is looked at, in bytes. Longer ones are refused before anything else.
+pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
+
+/// Length of a signature in base64url without padding.
+const SIGNATURE_CHARS: usize = (SIGNATURE_BYTES * 8).div_ceil(6);
+
+/// Checks tokens. Clones share their keys.
+///
+/// The order of the checks: size, form, header, key, signature, and only then what the token
+/// claims. Nothing of a payload is interpreted before its signature was found good.
+#[derive(Clone)]
+pub struct Verifier {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    expect: Expect,
+    /// Replaced as a whole, never changed in place.
+    keys: RwLock<Arc<KeySet>>,
+    #[cfg(feature = "fetch")]
+    remote: Option<Remote>,
+}
+
+impl Verifier {
+    /// A verifier with the keys of a JWKS (RFC 7517) that the app has at hand.
+    ///
+    /// # Errors
+    ///
+    /// The JWKS is unusable: see [`KeySet`].
+    pub fn from_jwks(jwks: &str, expect: Expect) -> Result<Self, KeySetError> {
+        Ok(Self::new(jwks.parse()?, expect))
+    }
+
+    /// A verifier with the given keys.
+    pub fn new(keys: KeySet, expect: Expect) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                expect,
+                keys: RwLock::new(Arc::new(keys)),
+                #[cfg(feature = "fetch")]
+                remote: None,
+            }),
+        }
+    }
+
+    /// A verifier with the keys that an issuer publishes. Fetches them now, and again
+    ///
+    /// - when [`verify_or_fetch`](Self::verify_or_fetch), or the layer
+    ///   [`RequireToken`](crate::RequireToken), meets a `kid` that is not among them, at most once in
+    ///   [`JwksUrl::cool_down`];
+    /// - in the background when they are older than [`JwksUrl::max_age`] and a token is verified by
+    ///   one of these.
+    ///
+    /// There is one fetch at a time, however many requests wait for it. When one fails, the last good
+    /// keys stay. Runs on tokio.
+    ///
+    /// # Errors
+    ///
+    /// The first fetch failed: the issuer can't be reached or the URL is wrong. It is for the app to
+    /// stop, or to try again.
+    #[cfg(feature = "fetch")]
+    pub async fn from_jwks_url(url: impl Into<JwksUrl>, expect: Expect) -> Result<Self, FetchError> {
+        let (remote, keys) = Remote::connect(url.into()).await?;
+        let keys = RwLock::new(Arc::new(keys));
+        Ok(Self { inner: Arc::new(Inner { expect, keys, remote: Some(remote) }) })
+    }
+
+    /// Replaces the keys, in all clones. Tokens of a key that is no longer among them are refused
+    /// from now on. (Keys from a URL are replaced again by the next fetch.)
+    pub fn set_keys(&self, keys: KeySet) {
+        *self.inner.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+    }
+
+    /// The keys as of now.
+    pub fn keys(&self) -> Arc<KeySet> {
+        Arc::clone(&self.inner.keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Checks a token by this machine's clock, with the keys that are there.
+    ///
+    /// # Errors
+    ///
+    /// The token is not to be accepted; the error says why.
+    #[cfg(not(all(target_family = "wasm", target_os = "unknown")))] // std has no clock there
+    pub fn verify(&self, token: &str) -> Result<Claims, VerifyError> {
+        self.verify_at(token, SystemTime::now())
+    }
+
+    /// Checks a token by this machine's clock. If its `kid` is unknown and the keys come from a URL,
+    /// they are fetched and the token is checked again.
+    ///
+    /// # Errors
+    ///
+    /// The token is not to be accepted; the error says why. That keys could not be fetched shows as
+    /// [`UnknownKey`](VerifyError::UnknownKey), and is logged.
+    #[cfg(feature = "fetch")]
+    pub async fn verify_or_fetch(&self, token: &str) -> Result<Claims, VerifyError> {
+        match self.check(token) {
+            Check::Done(result) => result,
+            Check::Waiting(future) => future.await,
+        }
+    }
+
+    #[cfg(feature = "fetch")]
+    pub(crate) fn remote(&self) -> Option<&Remote> {
+        self.inner.remote.as_ref()
+    }
+
+    /// Fetches the keys where they are still those that were `seen`, and it is time to.
+    #[cfg(feature = "fetch")]
+    pub(crate) async fn refetch(self, seen: Arc<KeySet>) {
+        if let Some(remote) = self.remote() {
+            let is_done = || !Arc::ptr_eq(&seen, &self.keys());
+            remote.refetch(is_done, |keys| self.set_keys(keys)).await;
+        }
+    }
+
+    /// Checks a token as of `now`.
+    ///
+    /// # Errors
+    ///
+    /// The token is not to be accepted; the error says why.
+    pub fn verify_at(&self, token: &str, now: SystemTime) -> Result<Claims, VerifyError> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(VerifyError::TooLarge);
+        }
+        let parts = Parts::split(token).ok_or(VerifyError::NotCompact)?;
+        let header = Header::decode(parts.header)?;
+        let keys = self.keys();
+        let key = keys.find(&header.key_id).ok_or(VerifyError::UnknownKey)?;
+        if key.algorithm != header.algorithm {
+            return Err(VerifyError::Algorithm);
+        }
+        if !key.public.verify(parts.signed.as_bytes(), &signature(parts.signature)?) {
+            return Err(VerifyError::Signature);
+        }
+        let payload = Base64UrlUnpadded::decode_vec(parts.payload).map_err(|_| VerifyError::Encoding)?;
+        Claims::check(&payload, &self.inner.expect, now)
+    }
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier")
+            .field("expect", &self.inner.expect)
+            .field("keys", &self.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A JWS in compact form (RFC 7515 section 7.1), still encoded.
+struct Parts<'a> {
+    header: &'a str,
+    payload: &'a str,
+    /// `header.payload`: what is signed.
+    signed: &'a str,
+    signature: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    /// `None` unless there are exactly three parts and none is empty.
+    fn split(token: &'a str) -> Option<Self> {
+        let (signed, signature) = token.rsplit_once('.')?;
+        let (header, payload) = signed.split_once('.')?;
+        let three =
+            !header.is_empty() && !payload.is_empty() && !signature.is_empty() && !payload.contains('.');
+        three.then_some(Self { header, payload, signed, signature })
+    }
+}
+
+fn signature(segment: &str) -> Result<[u8; SIGNATURE_BYTES], VerifyError> {
+    let mut bytes = [0; SIGNATURE_BYTES];
+    if segment.len() != SIGNATURE_CHARS {
+        return Err(VerifyError::Signature);
+    }
+    Base64UrlUnpadded::decode(segment, &mut bytes).map_err(|_| VerifyError::Encoding)?;
+    Ok(bytes)
+}

@@ -1,0 +1,20 @@
+//! What the verifier does, one behaviour a test.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop, helpers included")]
+#![allow(unreachable_pub, reason = "the modules of a test binary have no outside")]
+
+mod claims;
+mod ecdsa;
+mod form;
+mod header;
+mod issuer;
+mod keyset;
+mod mutation;
+mod signature;
+
+#[cfg(feature = "axum")]
+mod layer;
+#[cfg(feature = "fetch")]
+mod remote;
+#[cfg(feature = "axum")]
+mod requirement;
