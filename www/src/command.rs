@@ -1,0 +1,111 @@
+//! `serve`, `user`, `session`, `keys`, `config`. Every failure is one line.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Parser, Subcommand};
+use fiftyten_server::settings::{Flags, Settings};
+use fiftyten_server::store::SqliteStore;
+
+mod keys;
+mod serve;
+mod session;
+mod user;
+
+/// The Fiftyten refresh server.
+#[derive(Parser)]
+#[command(name = "fiftyten-server", version, arg_required_else_help = true)]
+pub(crate) struct Command {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Answer requests. Every flag may also stand in a file, or in the environment as FIFTYTEN_…
+    Serve {
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// Accounts
+    #[command(subcommand)]
+    User(user::Action),
+    /// Sessions
+    #[command(subcommand)]
+    Session(session::Action),
+    /// Signing keys
+    #[command(subcommand)]
+    Keys(keys::Action),
+    /// Settings
+    #[command(subcommand)]
+    Config(ConfigAction),
+}
+
+#[derive(Subcommand)]
+enum ConfigAction {
+    /// Say whether `serve` could use the settings, and where each comes from
+    Check {
+        #[command(flatten)]
+        flags: Flags,
+    },
+}
+
+/// Where the database is, for the commands that use nothing else.
+#[derive(clap::Args)]
+struct Place {
+    /// TOML file with settings [env: FIFTYTEN_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The database file [env: FIFTYTEN_DATABASE] [default: fiftyten.db]
+    #[arg(long, value_name = "PATH")]
+    database: Option<String>,
+}
+
+/// What went wrong, in one line.
+type Line = String;
+
+pub(crate) fn run(command: Command) -> Result<(), Line> {
+    let runtime = tokio::runtime::Runtime::new().map_err(line)?;
+    runtime.block_on(async {
+        match command.action {
+            Action::Serve { flags } => serve::run(settings(&flags)?).await,
+            Action::User(action) => user::run(action).await,
+            Action::Session(action) => session::run(action).await,
+            Action::Keys(action) => keys::run(action).await,
+            Action::Config(ConfigAction::Check { flags }) => check(&settings(&flags)?),
+        }
+    })
+}
+
+fn settings(flags: &Flags) -> Result<Settings, Line> {
+    Settings::load(flags, std::env::vars_os()).map_err(line)
+}
+
+impl Place {
+    fn open(self) -> Result<Arc<SqliteStore>, Line> {
+        let flags = Flags { config: self.config, database: self.database, ..Flags::default() };
+        let database = settings(&flags)?.config.database;
+        SqliteStore::open(&database).map(Arc::new).map_err(line)
+    }
+}
+
+fn check(settings: &Settings) -> Result<(), Line> {
+    let config = &settings.config;
+    for (name, value, place) in &settings.made {
+        print(format_args!("{name} = {value}   ({place})"))?;
+    }
+    for variable in &settings.unknown_variables {
+        print(format_args!("warning: {variable} is not a setting"))?;
+    }
+    print(format_args!("ok: iss {}, aud {}", config.issuer(), config.audience()))
+}
+
+fn print(text: impl Display) -> Result<(), Line> {
+    writeln!(io::stdout(), "{text}").map_err(line)
+}
+
+fn line(error: impl Display) -> Line {
+    error.to_string().replace('\n', " ")
+}

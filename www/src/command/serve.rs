@@ -1,0 +1,37 @@
+//! `serve`.
+
+use std::sync::Arc;
+
+use fiftyten_server::clock::SystemClock;
+use fiftyten_server::settings::Settings;
+use fiftyten_server::store::SqliteStore;
+use fiftyten_server::{Origin, Server, connection, log, signal};
+
+use super::{Line, line};
+
+pub(super) async fn run(settings: Settings) -> Result<(), Line> {
+    log::start(&settings.log, settings.log_format);
+    for variable in &settings.unknown_variables {
+        tracing::warn!(variable, "this variable is not a setting: is it misspelt?");
+    }
+    let mut config = settings.config;
+    let store = Arc::new(SqliteStore::open(&config.database).map_err(line)?);
+    let listener = connection::listen(config.listen).await.map_err(line)?;
+    let address = listener.local_addr().map_err(line)?;
+    if !settings.public_url_is_set {
+        config.public_url = Origin::localhost(address.port());
+    }
+    let server = Server::start(config, store, Arc::new(SystemClock)).await.map_err(line)?;
+    let config = server.config();
+    if config.dangerously_allow_insecure_http && !config.public_url.is_https() {
+        tracing::warn!(url = %config.public_url, "plain http: everyone on the way can take over sessions");
+    }
+    tracing::info!(%address, issuer = config.issuer(), audience = config.audience(), "listening");
+    let stop = async {
+        match signal::stop().await {
+            Ok(()) => tracing::info!("stopping"),
+            Err(error) => tracing::error!(%error, "stopping: signals cannot be listened for"),
+        }
+    };
+    server.serve(listener, stop).await.map_err(line)
+}

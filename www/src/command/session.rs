@@ -1,0 +1,69 @@
+//! `session list`, `session revoke`.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use clap::Subcommand;
+use fiftyten_server::SessionId;
+use fiftyten_server::account;
+use fiftyten_server::clock::{Clock, SystemClock};
+use fiftyten_server::store::{Session, Store};
+
+use super::{Line, Place, line, print};
+
+#[derive(Subcommand)]
+pub(super) enum Action {
+    /// List sessions that have not been ended: of one user, or of all
+    List {
+        #[command(flatten)]
+        place: Place,
+        /// E-mail address
+        email: Option<String>,
+    },
+    /// End a session; its tokens die within their lifetime
+    Revoke {
+        #[command(flatten)]
+        place: Place,
+        /// The session's id
+        id: String,
+    },
+}
+
+pub(super) async fn run(action: Action) -> Result<(), Line> {
+    match action {
+        Action::List { place, email } => {
+            let store = place.open()?;
+            let users = match email {
+                Some(email) => vec![account::find(&*store, &email).await.map_err(line)?],
+                None => store.list_users().await.map_err(line)?,
+            };
+            let now_ms = SystemClock.now_ms();
+            let live = |session: &Session| session.ended_at.is_none() && session.expires_at > now_ms;
+            for user in users {
+                for session in store.list_sessions(&user.id).await.map_err(line)?.iter().filter(|s| live(s)) {
+                    print(format_args!(
+                        "{}  {}  since {}  active {}  {}",
+                        session.id,
+                        user.email,
+                        time(session.created_at),
+                        time(session.last_active_at),
+                        session.user_agent.as_deref().unwrap_or("-")
+                    ))?;
+                }
+            }
+            Ok(())
+        }
+        Action::Revoke { place, id } => {
+            let none = || format!("there is no session {id:?}");
+            let session = SessionId::parse(&id).ok_or_else(none)?;
+            let store = place.open()?;
+            if !store.end_session(&session, None, SystemClock.now_ms()).await.map_err(line)? {
+                return Err(none());
+            }
+            print(format_args!("{session} has ended"))
+        }
+    }
+}
+
+fn time(ms: u64) -> impl std::fmt::Display {
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(ms))
+}

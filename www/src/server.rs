@@ -1,0 +1,255 @@
+//! A running server: what its calls share, and what it does between them.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use fiftyten::protocol::Reason;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::activity::Activity;
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError};
+use crate::connection::{self, Limits};
+use crate::cookie::CookieJar;
+use crate::key::{KeyRing, Published};
+use crate::limit::Limit;
+use crate::origin::OriginPolicy;
+use crate::password::{HashError, Passwords};
+use crate::random::SessionId;
+use crate::route;
+use crate::store::{Counted, Store, StoreError};
+use crate::token::Minter;
+
+/// Attempts to sign in to one account at once, and the ms after which there is one more. Attempts that
+/// succeed do not count.
+const ACCOUNT_BURST: u32 = 10;
+const ACCOUNT_REFILL_MS: u32 = 30_000;
+
+/// The same for one address: wider, because a whole office may share it.
+const ADDRESS_BURST: u32 = 50;
+const ADDRESS_REFILL_MS: u32 = 2_000;
+
+/// How often sessions whose time is over are forgotten, and how long after their absolute end.
+const PRUNE_EVERY: Duration = Duration::from_secs(10 * 60);
+const PRUNE_AFTER_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// The refresh server. It does its background work until it is closed or dropped.
+#[derive(Debug)]
+pub struct Server {
+    shared: Arc<Shared>,
+    stop: watch::Sender<bool>,
+    housekeeping: JoinHandle<()>,
+}
+
+/// Why a server did not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// A setting cannot be used.
+    Config(ConfigError),
+    /// The store cannot be used.
+    Store(StoreError),
+    /// There is not enough memory to hash a password.
+    Hash(HashError),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(error) => error.fmt(f),
+            Self::Store(error) => error.fmt(f),
+            Self::Hash(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// What the calls share.
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) store: Counted,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) keys: KeyRing,
+    pub(crate) minter: Minter,
+    pub(crate) origins: OriginPolicy,
+    pub(crate) cookies: CookieJar,
+    pub(crate) passwords: Passwords,
+    /// By SHA-256 of the address, so that a key's size is bounded too.
+    pub(crate) account_limit: Limit<[u8; 32]>,
+    pub(crate) address_limit: Limit<IpAddr>,
+    pub(crate) activity: Activity,
+    pub(crate) refreshes: Refreshes,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// Counts of what a server has done since it started.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Refreshes that were answered with a token, by reason.
+    pub refreshes: Vec<(Reason, u64)>,
+    /// Times the store was read.
+    pub store_reads: u64,
+    /// Times the store was written.
+    pub store_writes: u64,
+    /// Passwords that were hashed to check a sign-in.
+    pub password_hashes: u64,
+}
+
+/// Refreshes answered with a token, in the order of [`Reason::ALL`].
+#[derive(Debug, Default)]
+pub(crate) struct Refreshes([AtomicU64; Reason::ALL.len()]);
+
+impl Refreshes {
+    pub(crate) fn count(&self, reason: Reason) {
+        for (counter, of) in self.0.iter().zip(Reason::ALL) {
+            counter.fetch_add(u64::from(of == reason), Ordering::Relaxed);
+        }
+    }
+}
+
+impl Server {
+    /// Checks the configuration, reads the keys (and makes them in an empty store), and begins the
+    /// background work: writing activity, forgetting old sessions.
+    ///
+    /// # Errors
+    ///
+    /// A setting that cannot be used, or a store that fails.
+    pub async fn start(
+        config: Config,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StartError> {
+        config.check().map_err(StartError::Config)?;
+        let store = Counted::new(store);
+        let keys = KeyRing::load(&store, clock.now_ms()).await.map_err(StartError::Store)?;
+        let shared = Arc::new(Shared {
+            minter: Minter::new(&config),
+            origins: OriginPolicy::new(&config),
+            cookies: CookieJar::new(&config),
+            passwords: Passwords::new(config.sign_in_concurrency).map_err(StartError::Hash)?,
+            account_limit: Limit::new(ACCOUNT_BURST, ACCOUNT_REFILL_MS),
+            address_limit: Limit::new(ADDRESS_BURST, ADDRESS_REFILL_MS),
+            activity: Activity::new(&config),
+            refreshes: Refreshes::default(),
+            config,
+            store,
+            clock,
+            keys,
+        });
+        let (stop, stopped) = watch::channel(false);
+        let housekeeping = tokio::spawn(keep_house(Arc::clone(&shared), stopped));
+        Ok(Self { shared, stop, housekeeping })
+    }
+
+    /// The server's calls: those of the protocol under the base path, `/livez` and `/readyz` at the root.
+    /// It can be merged into an app's own router.
+    ///
+    /// Attempts to sign in are limited by the peer's address, which it takes from axum's `ConnectInfo`; where
+    /// the requests carry none, all peers share one limit. [`connection::serve`] sees to it.
+    pub fn router(&self) -> Router {
+        route::router(&self.shared)
+    }
+
+    /// Answers requests until `shutdown` is ready, finishes those that have begun, and closes.
+    ///
+    /// # Errors
+    ///
+    /// The listener's.
+    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+        let router = route::standalone(&self.shared);
+        let limits = Limits { connections: self.shared.config.max_connections, ..Limits::default() };
+        connection::serve(listener, router, limits, shutdown).await?;
+        self.close().await;
+        Ok(())
+    }
+
+    /// Ends the background work, and writes what is still to be written.
+    pub async fn close(self) {
+        // The receiver lives as long as the task.
+        let _ = self.stop.send(true);
+        if let Err(error) = self.housekeeping.await {
+            tracing::error!(%error, "the background work ended early");
+        }
+    }
+
+    /// The configuration it runs with.
+    pub fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
+    /// The public keys, as it publishes them.
+    pub fn published_keys(&self) -> &Published {
+        self.shared.keys.published()
+    }
+
+    /// The store, with its accesses counted.
+    pub fn store(&self) -> &Counted {
+        &self.shared.store
+    }
+
+    /// Ends a session of any user, durably before it returns. `false` if there is no such session.
+    ///
+    /// # Errors
+    ///
+    /// The store's: whether the session was ended is then not known.
+    pub async fn end_session(&self, id: &SessionId) -> Result<bool, StoreError> {
+        self.shared.store.end_session(id, None, self.shared.clock.now_ms()).await
+    }
+
+    /// What it has done since it started.
+    pub fn stats(&self) -> Stats {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let Refreshes(refreshes) = &self.shared.refreshes;
+        Stats {
+            refreshes: Reason::ALL.into_iter().zip(refreshes.iter().map(load)).collect(),
+            store_reads: self.shared.store.reads(),
+            store_writes: self.shared.store.writes(),
+            password_hashes: self.shared.passwords.computed(),
+        }
+    }
+}
+
+async fn keep_house(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
+    let mut flush = tokio::time::interval(shared.activity.flush_every());
+    let mut prune = tokio::time::interval_at(Instant::now() + PRUNE_EVERY, PRUNE_EVERY);
+    flush.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    prune.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            // Told to stop, or the server was dropped.
+            _ = stopped.changed() => break,
+            _ = flush.tick() => write_activity(&shared).await,
+            _ = prune.tick() => forget_sessions(&shared).await,
+        }
+    }
+    write_activity(&shared).await;
+}
+
+async fn write_activity(shared: &Shared) {
+    if let Err(error) = shared.activity.flush(&shared.store).await {
+        tracing::warn!(%error, "activity could not be written: it will be tried again");
+    }
+}
+
+async fn forget_sessions(shared: &Shared) {
+    let before = shared.clock.now_ms().saturating_sub(PRUNE_AFTER_MS);
+    match shared.store.prune_sessions(before).await {
+        Ok(0) => {}
+        Ok(sessions) => tracing::info!(sessions, "sessions whose time is long over were forgotten"),
+        Err(error) => tracing::warn!(%error, "old sessions could not be forgotten: it will be tried again"),
+    }
+}

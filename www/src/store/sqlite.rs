@@ -1,0 +1,277 @@
+//! The embedded store: one SQLite file.
+//!
+//! Write-ahead log with `synchronous=FULL`: a commit is on the disk before it is acknowledged, so that
+//! a revocation survives the loss of power (with `NORMAL` it might not). The file holds private keys:
+//! it is made readable by its owner only. It must be on a local disk, because the write-ahead log does
+//! not work over network file systems.
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
+
+use super::{Account, Found, NewSession, Result, SecretHash, Session, Store, StoreError, StoredKey, User};
+use crate::random::{SessionId, UserId};
+use crate::secret::Secret;
+
+mod pool;
+mod row;
+mod schema;
+
+/// Connections that read. A refresh holds one for some microseconds.
+const READERS: usize = 4;
+
+/// Keeps everything in one SQLite file.
+///
+/// Several processes may have the same file open: the command line works while the server runs.
+pub struct SqliteStore {
+    readers: pool::Pool,
+    writer: pool::Pool,
+}
+
+impl SqliteStore {
+    /// Opens the file, and makes it where it is missing. Migrations run before this returns.
+    ///
+    /// Blocking: it reads and writes the file.
+    ///
+    /// # Errors
+    ///
+    /// One line that names the file: it cannot be read or written, it is not this program's, or a newer
+    /// version of this program made it.
+    pub fn open(path: &Path) -> Result<Self> {
+        let named = |why: String| StoreError::Unavailable(format!("{}: {why}", path.display()));
+        let writer = schema::open(path).map_err(named)?;
+        let readers = (0..READERS)
+            .map(|_| schema::connect_reader(path))
+            .collect::<std::result::Result<Vec<_>, String>>()
+            .map_err(named)?;
+        Ok(Self {
+            readers: pool::Pool::start("sqlite-read", readers),
+            writer: pool::Pool::start("sqlite-write", vec![writer]),
+        })
+    }
+
+    async fn read<T, F>(&self, job: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&rusqlite::Connection) -> Result<T> + Send + 'static,
+    {
+        self.readers.run(move |connection| job(connection)).await
+    }
+
+    /// Runs `job` in a transaction that takes the write lock at once, and commits what it did.
+    async fn write<T, F>(&self, job: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
+    {
+        self.writer
+            .run(move |connection| {
+                let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+                let answer = job(&transaction)?;
+                transaction.commit()?;
+                Ok(answer)
+            })
+            .await
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+const END_BY_SECRET: &str = "UPDATE sessions SET ended_at = ?2 WHERE secret_hash = ?1 AND ended_at IS NULL";
+
+const END_BY_ID: &str = "UPDATE sessions SET ended_at = coalesce(ended_at, ?3)
+     WHERE id = ?1 AND user_id = coalesce(?2, user_id)";
+
+const END_OTHERS: &str = "UPDATE sessions SET ended_at = ?3
+     WHERE user_id = ?1 AND id IS NOT ?2 AND ended_at IS NULL";
+
+const OPEN: &str = "INSERT INTO sessions
+     (secret_hash, id, user_id, created_at, last_active_at, expires_at, ended_at, user_agent)
+     SELECT ?1, ?2, id, ?4, ?5, ?6, ?7, ?8 FROM users WHERE id = ?3 AND credentials = ?9";
+
+const RECORD_ACTIVITY: &str = "UPDATE sessions SET last_active_at = ?2
+     WHERE id = ?1 AND last_active_at < ?2 AND ended_at IS NULL";
+
+/// Few enough that a writer waiting behind it does not notice.
+const PRUNE: &str = "DELETE FROM sessions WHERE secret_hash IN
+     (SELECT secret_hash FROM sessions WHERE expires_at < ?1 LIMIT 500)";
+
+const ADD_ACCOUNT: &str = "INSERT INTO users
+     (id, email, password_hash, credentials, roles, permissions, claims, created_at)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+
+const SET_PASSWORD: &str = "UPDATE users SET password_hash = ?2, credentials = credentials + 1 WHERE id = ?1";
+
+const ADD_KEY: &str = "INSERT INTO signing_keys
+     (kid, algorithm, private_key, public_key, state, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn ping(&self) -> Result<()> {
+        self.read(|c| Ok(c.prepare_cached("SELECT count(*) FROM signing_keys")?.query_row([], |_| Ok(()))?))
+            .await
+    }
+
+    async fn find_session(&self, secret: &SecretHash) -> Result<Option<Found>> {
+        let secret = *secret;
+        self.read(move |c| {
+            c.prepare_cached(row::FIND_SESSION)?.query_row([secret.0], row::found).optional()?.transpose()
+        })
+        .await
+    }
+
+    async fn open_session(&self, new: NewSession) -> Result<bool> {
+        self.write(move |t| {
+            let session = &new.session;
+            let opened = t.prepare_cached(OPEN)?.execute(params![
+                new.secret.0,
+                session.id.as_str(),
+                session.user.as_str(),
+                session.created_at,
+                session.last_active_at,
+                session.expires_at,
+                session.ended_at,
+                session.user_agent,
+                new.credentials,
+            ])?;
+            if opened == 1
+                && let Some(old) = new.replaces
+            {
+                t.prepare_cached(END_BY_SECRET)?.execute(params![old.0, session.created_at])?;
+            }
+            Ok(opened == 1)
+        })
+        .await
+    }
+
+    async fn end_session(&self, id: &SessionId, of: Option<&UserId>, at: u64) -> Result<bool> {
+        let (id, of) = (id.clone(), of.cloned());
+        self.write(move |t| {
+            let of = of.as_ref().map(UserId::as_str);
+            Ok(t.prepare_cached(END_BY_ID)?.execute(params![id.as_str(), of, at])? == 1)
+        })
+        .await
+    }
+
+    async fn end_sessions(&self, of: &UserId, except: Option<&SessionId>, at: u64) -> Result<u64> {
+        let (of, except) = (of.clone(), except.cloned());
+        self.write(move |t| {
+            let except = except.as_ref().map(SessionId::as_str);
+            Ok(t.prepare_cached(END_OTHERS)?.execute(params![of.as_str(), except, at])? as u64)
+        })
+        .await
+    }
+
+    async fn list_sessions(&self, of: &UserId) -> Result<Vec<Session>> {
+        let of = of.clone();
+        self.read(move |c| {
+            c.prepare_cached(row::LIST_SESSIONS)?.query_map([of.as_str()], row::session)?.flatten_rows()
+        })
+        .await
+    }
+
+    async fn record_activity(&self, batch: Vec<(SessionId, u64)>) -> Result<()> {
+        self.write(move |t| {
+            let mut statement = t.prepare_cached(RECORD_ACTIVITY)?;
+            for (id, at) in &batch {
+                statement.execute(params![id.as_str(), at])?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn prune_sessions(&self, before: u64) -> Result<u64> {
+        let mut pruned = 0;
+        loop {
+            let some = self.write(move |t| Ok(t.prepare_cached(PRUNE)?.execute([before])? as u64)).await?;
+            if some == 0 {
+                return Ok(pruned);
+            }
+            pruned += some;
+        }
+    }
+
+    async fn add_account(&self, account: Account) -> Result<()> {
+        self.write(move |t| {
+            let user = &account.user;
+            let added = t.prepare_cached(ADD_ACCOUNT)?.execute(params![
+                user.id.as_str(),
+                user.email,
+                account.password_hash.expose(),
+                account.credentials,
+                row::json(&user.roles)?,
+                row::json(&user.permissions)?,
+                row::json(&user.claims)?,
+                user.created_at,
+            ]);
+            match added {
+                Err(error) if row::is_unique_violation(&error) => Err(StoreError::EmailTaken),
+                other => Ok(other.map(|_| ())?),
+            }
+        })
+        .await
+    }
+
+    async fn find_account(&self, email: &str) -> Result<Option<Account>> {
+        let email = email.to_owned();
+        self.read(move |c| {
+            c.prepare_cached(row::FIND_ACCOUNT)?.query_row([email], row::account).optional()?.transpose()
+        })
+        .await
+    }
+
+    async fn list_users(&self) -> Result<Vec<User>> {
+        self.read(|c| c.prepare_cached(row::LIST_USERS)?.query_map([], row::user)?.flatten_rows()).await
+    }
+
+    async fn set_password(&self, user: &UserId, hash: Secret<String>, at: u64) -> Result<bool> {
+        let user = user.clone();
+        self.write(move |t| {
+            let changed = t.prepare_cached(SET_PASSWORD)?.execute(params![user.as_str(), hash.expose()])?;
+            t.prepare_cached(END_OTHERS)?.execute(params![user.as_str(), None::<&str>, at])?;
+            Ok(changed == 1)
+        })
+        .await
+    }
+
+    async fn list_keys(&self) -> Result<Vec<StoredKey>> {
+        self.read(|c| c.prepare_cached(row::LIST_KEYS)?.query_map([], row::key)?.flatten_rows()).await
+    }
+
+    async fn add_first_keys(&self, keys: Vec<StoredKey>) -> Result<()> {
+        self.write(move |t| {
+            let none = t.query_row("SELECT NOT EXISTS (SELECT 1 FROM signing_keys)", [], |row| row.get(0))?;
+            if none {
+                for key in &keys {
+                    t.prepare_cached(ADD_KEY)?.execute(params![
+                        key.kid,
+                        key.algorithm,
+                        key.private.expose(),
+                        key.public,
+                        key.state.as_str(),
+                        key.created_at,
+                    ])?;
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// Rows that may fail twice: SQLite may not give them, and they may not make sense.
+trait FlattenRows<T> {
+    fn flatten_rows(self) -> Result<Vec<T>>;
+}
+
+impl<T, I: Iterator<Item = rusqlite::Result<Result<T>>>> FlattenRows<T> for I {
+    fn flatten_rows(self) -> Result<Vec<T>> {
+        self.map(|row| row?).collect()
+    }
+}

@@ -1,0 +1,301 @@
+//! What every store has to do, whatever it is made of.
+//!
+//! [`run`] is given a function that opens the same store anew: that is how it finds out what survives.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use fiftyten_server::store::{
+    Account, KeyState, NewSession, SecretHash, Session, Store, StoreError, StoredKey, User,
+};
+use fiftyten_server::{Secret, SessionId, UserId};
+use serde_json::json;
+
+const T0: u64 = 1_800_000_000_000;
+const HOUR: u64 = 3_600_000;
+
+/// Runs everything. Each test has accounts of its own, so that they do not meet.
+pub(crate) async fn run<F, O>(open: F)
+where
+    F: Fn() -> O,
+    O: Future<Output = Arc<dyn Store>>,
+{
+    first_keys_are_added_once(&open).await;
+    accounts_are_kept_and_addresses_are_unique(&open).await;
+    a_session_is_found_by_its_hash_with_its_user(&open).await;
+    signing_in_ends_the_session_before(&open).await;
+    no_session_opens_for_credentials_that_have_changed(&open).await;
+    ending_is_for_good_and_keeps_its_first_time(&open).await;
+    ending_is_limited_to_the_user_named(&open).await;
+    ending_the_others_spares_one_and_other_users(&open).await;
+    activity_only_moves_forward_and_only_for_the_living(&open).await;
+    pruning_forgets_what_is_long_over_and_nothing_else(&open).await;
+    writes_are_seen_by_every_opener_at_once(&open).await;
+    many_at_once_all_succeed(&open).await;
+}
+
+async fn first_keys_are_added_once<O: Future<Output = Arc<dyn Store>>>(open: &impl Fn() -> O) {
+    let store = open().await;
+    store.ping().await.unwrap();
+    assert!(store.list_keys().await.unwrap().is_empty());
+    store.add_first_keys(vec![key("c", KeyState::Current), key("n", KeyState::Next)]).await.unwrap();
+    store.add_first_keys(vec![key("x", KeyState::Current)]).await.unwrap();
+    drop(store);
+    let mut keys = open().await.list_keys().await.unwrap();
+    keys.sort_by(|a, b| a.kid.cmp(&b.kid));
+    let shape: Vec<_> = keys.iter().map(|key| (key.kid.as_str(), key.state)).collect();
+    assert_eq!(shape, [("c", KeyState::Current), ("n", KeyState::Next)]);
+    assert_eq!(keys[0].private.expose(), &[7; 32]);
+    assert_eq!(keys[0].public, [8; 32]);
+    assert_eq!((keys[0].algorithm.as_str(), keys[0].created_at), ("EdDSA", T0));
+}
+
+async fn accounts_are_kept_and_addresses_are_unique<O: Future<Output = Arc<dyn Store>>>(
+    open: &impl Fn() -> O,
+) {
+    let store = open().await;
+    let user = add_user(&*store, "ada@example.test").await;
+    let again = store.add_account(account("ada@example.test")).await;
+    assert!(matches!(again, Err(StoreError::EmailTaken)));
+    drop(store);
+    let store = open().await;
+    let found = store.find_account("ada@example.test").await.unwrap().unwrap();
+    assert_eq!(found.user, user);
+    assert_eq!(found.password_hash.expose(), "$hash");
+    assert!(store.find_account("ADA@example.test").await.unwrap().is_none());
+    assert!(store.find_account("'; DROP TABLE users; --").await.unwrap().is_none());
+    assert!(store.list_users().await.unwrap().contains(&user));
+}
+
+async fn a_session_is_found_by_its_hash_with_its_user<O: Future<Output = Arc<dyn Store>>>(
+    open: &impl Fn() -> O,
+) {
+    let store = open().await;
+    let user = add_user(&*store, "found@example.test").await;
+    let (session, secret) = open_session(&*store, &user, T0).await;
+    drop(store);
+    let store = open().await;
+    let found = store.find_session(&secret).await.unwrap().unwrap();
+    assert_eq!(found.session, session);
+    assert_eq!(found.user, user);
+    assert!(store.find_session(&SecretHash([0; 32])).await.unwrap().is_none());
+}
+
+async fn signing_in_ends_the_session_before<O: Future<Output = Arc<dyn Store>>>(open: &impl Fn() -> O) {
+    let store = open().await;
+    let user = add_user(&*store, "replace@example.test").await;
+    let (_, old) = open_session(&*store, &user, T0).await;
+    let (session, secret) = session(&user, T0 + 5);
+    let new = NewSession { session, secret, credentials: 0, replaces: Some(old) };
+    assert!(store.open_session(new).await.unwrap());
+    drop(store);
+    let store = open().await;
+    assert_eq!(ended_at(&*store, &old).await, Some(T0 + 5));
+    assert_eq!(ended_at(&*store, &secret).await, None);
+}
+
+async fn no_session_opens_for_credentials_that_have_changed<O: Future<Output = Arc<dyn Store>>>(
+    open: &impl Fn() -> O,
+) {
+    let store = open().await;
+    let user = add_user(&*store, "passwd@example.test").await;
+    let (_, old) = open_session(&*store, &user, T0).await;
+    assert!(store.set_password(&user.id, Secret::new("$new".to_owned()), T0 + 9).await.unwrap());
+    assert!(!store.set_password(&UserId::random(), Secret::new("$new".to_owned()), T0).await.unwrap());
+    assert_eq!(ended_at(&*store, &old).await, Some(T0 + 9), "a new password ends the user's sessions");
+
+    let (stale, secret) = session(&user, T0);
+    let live = open_with(&*store, &user, 1).await;
+    let new = NewSession { session: stale, secret, credentials: 0, replaces: Some(live) };
+    assert!(!store.open_session(new).await.unwrap());
+    assert!(store.find_session(&secret).await.unwrap().is_none());
+    assert_eq!(ended_at(&*store, &live).await, None, "nothing is changed then");
+
+    drop(store);
+    let account = open().await.find_account("passwd@example.test").await.unwrap().unwrap();
+    assert_eq!((account.password_hash.expose().as_str(), account.credentials), ("$new", 1));
+}
+
+async fn ending_is_for_good_and_keeps_its_first_time<O: Future<Output = Arc<dyn Store>>>(
+    open: &impl Fn() -> O,
+) {
+    let store = open().await;
+    let user = add_user(&*store, "end@example.test").await;
+    let (session, secret) = open_session(&*store, &user, T0).await;
+    assert!(store.end_session(&session.id, None, T0 + 1).await.unwrap());
+    assert!(store.end_session(&session.id, None, T0 + 2).await.unwrap());
+    assert!(!store.end_session(&SessionId::random(), None, T0).await.unwrap());
+    drop(store);
+    assert_eq!(ended_at(&*open().await, &secret).await, Some(T0 + 1));
+}
+
+async fn ending_is_limited_to_the_user_named<O: Future<Output = Arc<dyn Store>>>(open: &impl Fn() -> O) {
+    let store = open().await;
+    let user = add_user(&*store, "mine@example.test").await;
+    let other = add_user(&*store, "theirs@example.test").await;
+    let (session, secret) = open_session(&*store, &user, T0).await;
+    assert!(!store.end_session(&session.id, Some(&other.id), T0).await.unwrap());
+    assert_eq!(ended_at(&*store, &secret).await, None);
+    assert!(store.end_session(&session.id, Some(&user.id), T0).await.unwrap());
+    assert_eq!(ended_at(&*store, &secret).await, Some(T0));
+}
+
+async fn ending_the_others_spares_one_and_other_users<O: Future<Output = Arc<dyn Store>>>(
+    open: &impl Fn() -> O,
+) {
+    let store = open().await;
+    let user = add_user(&*store, "others@example.test").await;
+    let other = add_user(&*store, "bystander@example.test").await;
+    let (kept, kept_secret) = open_session(&*store, &user, T0).await;
+    let (_, first) = open_session(&*store, &user, T0 + 1).await;
+    let (_, second) = open_session(&*store, &user, T0 + 2).await;
+    let (_, bystander) = open_session(&*store, &other, T0).await;
+    assert_eq!(store.end_sessions(&user.id, Some(&kept.id), T0 + 3).await.unwrap(), 2);
+    assert_eq!(ended_at(&*store, &kept_secret).await, None);
+    assert_eq!(ended_at(&*store, &first).await, Some(T0 + 3));
+    assert_eq!(ended_at(&*store, &second).await, Some(T0 + 3));
+    assert_eq!(ended_at(&*store, &bystander).await, None);
+    let listed: Vec<_> = store.list_sessions(&user.id).await.unwrap();
+    let opened: Vec<_> = listed.iter().map(|session| session.created_at).collect();
+    assert_eq!(opened, [T0 + 2, T0 + 1, T0], "the latest first, the ended ones too");
+    assert_eq!(store.end_sessions(&user.id, None, T0 + 4).await.unwrap(), 1);
+    assert_eq!(ended_at(&*store, &kept_secret).await, Some(T0 + 4));
+}
+
+async fn activity_only_moves_forward_and_only_for_the_living<O: Future<Output = Arc<dyn Store>>>(
+    open: &impl Fn() -> O,
+) {
+    let store = open().await;
+    let user = add_user(&*store, "active@example.test").await;
+    let (live, live_secret) = open_session(&*store, &user, T0).await;
+    let (dead, dead_secret) = open_session(&*store, &user, T0).await;
+    store.end_session(&dead.id, None, T0 + 1).await.unwrap();
+    let batch = vec![(live.id.clone(), T0 + 50), (dead.id, T0 + 50), (SessionId::random(), T0)];
+    store.record_activity(batch).await.unwrap();
+    store.record_activity(vec![(live.id, T0 + 20)]).await.unwrap();
+    store.record_activity(Vec::new()).await.unwrap();
+    drop(store);
+    let store = open().await;
+    let last_active =
+        async |secret| store.find_session(secret).await.unwrap().unwrap().session.last_active_at;
+    assert_eq!(last_active(&live_secret).await, T0 + 50);
+    assert_eq!(last_active(&dead_secret).await, T0);
+}
+
+async fn pruning_forgets_what_is_long_over_and_nothing_else<O: Future<Output = Arc<dyn Store>>>(
+    open: &impl Fn() -> O,
+) {
+    let store = open().await;
+    let user = add_user(&*store, "prune@example.test").await;
+    let mut old = Vec::new();
+    for _ in 0..3 {
+        old.push(open_session(&*store, &user, T0 - 100 * HOUR).await.1);
+    }
+    let (revoked, revoked_secret) = open_session(&*store, &user, T0).await;
+    store.end_session(&revoked.id, None, T0 + 1).await.unwrap();
+    assert_eq!(store.prune_sessions(T0 - 99 * HOUR + 1).await.unwrap(), 3);
+    assert_eq!(store.prune_sessions(T0 - 99 * HOUR + 1).await.unwrap(), 0);
+    for secret in &old {
+        assert!(store.find_session(secret).await.unwrap().is_none());
+    }
+    assert_eq!(ended_at(&*store, &revoked_secret).await, Some(T0 + 1), "still known as revoked");
+}
+
+async fn writes_are_seen_by_every_opener_at_once<O: Future<Output = Arc<dyn Store>>>(open: &impl Fn() -> O) {
+    let (one, other) = (open().await, open().await);
+    let user = add_user(&*one, "two@example.test").await;
+    for _ in 0..20 {
+        let (session, secret) = open_session(&*one, &user, T0).await;
+        assert_eq!(ended_at(&*other, &secret).await, None);
+        assert!(other.end_session(&session.id, None, T0 + 1).await.unwrap());
+        assert_eq!(ended_at(&*one, &secret).await, Some(T0 + 1));
+    }
+}
+
+async fn many_at_once_all_succeed<O: Future<Output = Arc<dyn Store>>>(open: &impl Fn() -> O) {
+    let (one, other) = (open().await, open().await);
+    let user = add_user(&*one, "many@example.test").await;
+    let tasks: Vec<_> = (0..64)
+        .map(|n| {
+            let (store, user) = (Arc::clone(if n % 2 == 0 { &one } else { &other }), user.clone());
+            tokio::spawn(async move {
+                let (session, secret) = open_session(&*store, &user, T0 + n).await;
+                assert_eq!(store.find_session(&secret).await.unwrap().unwrap().session, session);
+                assert!(store.end_session(&session.id, Some(&user.id), T0 + 100).await.unwrap());
+                assert_eq!(ended_at(&*store, &secret).await, Some(T0 + 100));
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(one.list_sessions(&user.id).await.unwrap().len(), 64);
+}
+
+async fn add_user(store: &dyn Store, email: &str) -> User {
+    let account = account(email);
+    let user = account.user.clone();
+    store.add_account(account).await.unwrap();
+    user
+}
+
+fn account(email: &str) -> Account {
+    let claims = json!({ "name": "Ada \"L\" Ω", "nested": { "a": [1, null] } });
+    Account {
+        user: User {
+            id: UserId::random(),
+            email: email.to_owned(),
+            roles: vec!["clerk".to_owned()],
+            permissions: vec!["orders:refund".to_owned(), "ü".to_owned()],
+            claims: claims.as_object().cloned().unwrap(),
+            created_at: T0,
+        },
+        password_hash: Secret::new("$hash".to_owned()),
+        credentials: 0,
+    }
+}
+
+fn session(user: &User, now: u64) -> (Session, SecretHash) {
+    let id = SessionId::random();
+    let mut secret = [0; 32];
+    secret.copy_from_slice(id.as_str().as_bytes());
+    let session = Session {
+        id,
+        user: user.id.clone(),
+        created_at: now,
+        last_active_at: now,
+        expires_at: now + HOUR,
+        ended_at: None,
+        user_agent: Some("Browser/1.0".to_owned()),
+    };
+    (session, SecretHash(secret))
+}
+
+async fn open_session(store: &dyn Store, user: &User, now: u64) -> (Session, SecretHash) {
+    let (session, secret) = session(user, now);
+    let new = NewSession { session: session.clone(), secret, credentials: 0, replaces: None };
+    assert!(store.open_session(new).await.unwrap());
+    (session, secret)
+}
+
+async fn open_with(store: &dyn Store, user: &User, credentials: u64) -> SecretHash {
+    let (session, secret) = session(user, T0);
+    let new = NewSession { session, secret, credentials, replaces: None };
+    assert!(store.open_session(new).await.unwrap());
+    secret
+}
+
+async fn ended_at(store: &dyn Store, secret: &SecretHash) -> Option<u64> {
+    store.find_session(secret).await.unwrap().unwrap().session.ended_at
+}
+
+fn key(kid: &str, state: KeyState) -> StoredKey {
+    StoredKey {
+        kid: kid.to_owned(),
+        algorithm: "EdDSA".to_owned(),
+        private: Secret::new(vec![7; 32]),
+        public: vec![8; 32],
+        state,
+        created_at: T0,
+    }
+}
