@@ -1,0 +1,302 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use crate::failure::{Failure, Result};
+use crate::place;
+
+/// What to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// Print a text.
+    Help(&'static str),
+    Build {
+        /// Build even what is up to date.
+        force: bool,
+    },
+    Size,
+    Pack,
+    Demo(Demo),
+    Test(Test),
+}
+
+/// Options of `demo`.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Demo {
+    pub(crate) port: u16,
+    pub(crate) data: PathBuf,
+    /// Passed on to the server.
+    pub(crate) rest: Vec<String>,
+}
+
+/// Options of `test`.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Test {
+    pub(crate) long: bool,
+    /// Empty: all of them.
+    pub(crate) only: Vec<Step>,
+    /// Runs only tests whose name contains this.
+    pub(crate) filter: Option<String>,
+}
+
+/// A step of `test`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Fmt,
+    Clippy,
+    Native,
+    Package,
+    Browser,
+}
+
+impl Step {
+    /// All, in the order in which they run: what fails soonest comes first.
+    pub(crate) const ALL: [Self; 5] = [Self::Fmt, Self::Clippy, Self::Native, Self::Package, Self::Browser];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Fmt => "fmt",
+            Self::Clippy => "clippy",
+            Self::Native => "native",
+            Self::Package => "package",
+            Self::Browser => "browser",
+        }
+    }
+
+    /// Whether it is made of tests that have names to choose by.
+    pub(crate) const fn has_tests(self) -> bool {
+        matches!(self, Self::Native | Self::Package | Self::Browser)
+    }
+}
+
+/// A parsed command line.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Arguments {
+    pub(crate) task: Task,
+}
+
+const DEMO_PORT: u16 = 5010;
+
+const HELP: &str = "\
+Tasks of this repository. Each installs what it needs where it can, and says what to install where it can't.
+
+    cargo xtask demo     build everything and start a server with a demo account; Ctrl-C stops it
+    cargo xtask test     run every check and test, and count them
+    cargo xtask build    complete the npm package in js/ and print its sizes
+    cargo xtask size     print the sizes of the package as it was built last
+    cargo xtask pack     build the package and pack it into target/
+
+`cargo xtask TASK --help` has the options.
+";
+
+const BUILD_HELP: &str = "\
+cargo xtask build [--force]
+
+Compiles the SDK to WebAssembly, makes its glue, optimises it, puts both into js/wasm and prints the sizes.
+Fails where the package is over its budget.
+
+    --force    build even where nothing has changed
+";
+
+const SIZE_HELP: &str = "\
+cargo xtask size
+
+Prints the sizes of the package as it was built last. Fails where it is over its budget.
+";
+
+const PACK_HELP: &str = "\
+cargo xtask pack
+
+Builds the package and packs it into target/: the tarball that would be published.
+";
+
+const DEMO_HELP: &str = "\
+cargo xtask demo [--port PORT] [--data FOLDER] [SERVER OPTIONS]
+
+Builds the SDK and the server, starts the server on this machine alone, and prints the URL of the demo page,
+an e-mail address and a password to sign in with. Ctrl-C stops it; the next start finds the same data.
+
+    --port PORT      the port to listen on (default: 5010)
+    --data FOLDER    where the database and the keys are kept (default: target/demo)
+
+Any other option is passed on to the server, for instance `--token-lifetime 12s --refresh-in 8s`.
+";
+
+const TEST_HELP: &str = "\
+cargo xtask test [--long] [--only STEP,…] [--filter TEXT]
+
+Runs every step, goes on after one that fails, and ends with a summary. The last line counts all.
+
+    fmt        formatting
+    clippy     lints, natively and for WebAssembly; warnings are errors
+    native     tests and doc tests of every crate
+    package    tests and type tests of the npm package
+    browser    tests in real browsers, of the packed package against the real server
+
+    --long           the long forms of the tests, too: minutes become hours
+    --only STEP,…    only these steps
+    --filter TEXT    only tests whose name contains TEXT (of the last three steps)
+";
+
+impl Arguments {
+    pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Self> {
+        let mut words = arguments.into_iter();
+        let task = words.next().unwrap_or_default();
+        let rest: Vec<String> = words.collect();
+        // What follows `--` is the server's.
+        let asks_help = rest.iter().take_while(|word| *word != "--").any(|word| is_help(word));
+        let task = match task.as_str() {
+            "" | "help" | "--help" | "-h" => Task::Help(HELP),
+            "build" if asks_help => Task::Help(BUILD_HELP),
+            "size" if asks_help => Task::Help(SIZE_HELP),
+            "pack" if asks_help => Task::Help(PACK_HELP),
+            "demo" if asks_help => Task::Help(DEMO_HELP),
+            "test" if asks_help => Task::Help(TEST_HELP),
+            "build" => build(rest)?,
+            "size" => nothing_more("size", rest, Task::Size)?,
+            "pack" => nothing_more("pack", rest, Task::Pack)?,
+            "demo" => demo(rest)?,
+            "test" => test(rest)?,
+            other => {
+                return Err(Failure::new(format!("there is no task `{other}`: see `cargo xtask help`")));
+            }
+        };
+        Ok(Self { task })
+    }
+}
+
+fn build(words: Vec<String>) -> Result<Task> {
+    let mut force = false;
+    for word in words {
+        match word.as_str() {
+            "--force" => force = true,
+            other => return Err(unknown("build", other)),
+        }
+    }
+    Ok(Task::Build { force })
+}
+
+fn demo(words: Vec<String>) -> Result<Task> {
+    let mut options = Demo { port: DEMO_PORT, data: place::target().join("demo"), rest: Vec::new() };
+    let mut words = words.into_iter().flat_map(split);
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--port" => options.port = port(&value("--port", words.next())?)?,
+            "--data" => options.data = value("--data", words.next())?.into(),
+            "--" => options.rest.extend(words.by_ref()),
+            _ => options.rest.push(word),
+        }
+    }
+    Ok(Task::Demo(options))
+}
+
+fn test(words: Vec<String>) -> Result<Task> {
+    let mut options = Test::default();
+    let mut words = words.into_iter().flat_map(split);
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--long" => options.long = true,
+            "--only" => options.only = steps(&value("--only", words.next())?)?,
+            "--filter" => options.filter = Some(value("--filter", words.next())?),
+            other => return Err(unknown("test", other)),
+        }
+    }
+    Ok(Task::Test(options))
+}
+
+fn nothing_more(task: &str, rest: Vec<String>, parsed: Task) -> Result<Task> {
+    match rest.first() {
+        Some(word) => Err(unknown(task, word)),
+        None => Ok(parsed),
+    }
+}
+
+fn is_help(word: &str) -> bool {
+    word == "--help" || word == "-h"
+}
+
+/// `--name=value` as two words.
+fn split(word: String) -> Vec<String> {
+    match word.split_once('=') {
+        Some((name, value)) if name.starts_with("--") => vec![name.to_owned(), value.to_owned()],
+        _ => vec![word],
+    }
+}
+
+fn value(option: &str, word: Option<String>) -> Result<String> {
+    word.filter(|word| !word.is_empty() && !word.starts_with("--"))
+        .ok_or_else(|| Failure::new(format!("`{option}` needs a value")))
+}
+
+fn port(word: &str) -> Result<u16> {
+    word.parse().map_err(|_| Failure::new(format!("`--port {word}`: a port is a number from 0 to 65535")))
+}
+
+fn steps(words: &str) -> Result<Vec<Step>> {
+    let one = |word: &str| {
+        Step::ALL.into_iter().find(|step| step.name() == word).ok_or_else(|| {
+            let names = Step::ALL.map(Step::name).join(", ");
+            Failure::new(format!("`--only {word}`: the steps are {names}"))
+        })
+    };
+    words.split(',').map(one).collect()
+}
+
+fn unknown(task: &str, word: &str) -> Failure {
+    Failure::new(format!("`{task}` has no option `{word}`: see `cargo xtask {task} --help`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Task> {
+        Arguments::parse(line.split_whitespace().map(str::to_owned)).map(|arguments| arguments.task)
+    }
+
+    fn failure(line: &str) -> String {
+        parse(line).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn nothing_asks_for_help() {
+        assert_eq!(parse(""), Ok(Task::Help(HELP)));
+        assert_eq!(parse("test --long --help"), Ok(Task::Help(TEST_HELP)));
+    }
+
+    #[test]
+    fn demo_passes_on_what_it_does_not_know() {
+        let demo = Demo {
+            port: 81,
+            data: "here".into(),
+            rest: ["--token-lifetime", "12s"].map(str::to_owned).into(),
+        };
+        assert_eq!(parse("demo --token-lifetime 12s --port=81 --data here"), Ok(Task::Demo(demo)));
+
+        let Ok(Task::Demo(demo)) = parse("demo -- --port 82 --help") else { panic!("not a demo") };
+        assert_eq!(demo.port, DEMO_PORT);
+        assert_eq!(demo.rest, ["--port", "82", "--help"]);
+    }
+
+    #[test]
+    fn test_takes_steps_and_a_filter() {
+        let test =
+            Test { long: true, only: vec![Step::Native, Step::Browser], filter: Some("sleep".to_owned()) };
+        assert_eq!(parse("test --only native,browser --long --filter sleep"), Ok(Task::Test(test)));
+    }
+
+    #[test]
+    fn errors_say_what_would_be_right() {
+        assert_eq!(failure("bild"), "there is no task `bild`: see `cargo xtask help`");
+        assert_eq!(
+            failure("build --release"),
+            "`build` has no option `--release`: see `cargo xtask build --help`"
+        );
+        assert_eq!(failure("demo --port"), "`--port` needs a value");
+        assert_eq!(failure("demo --port 99999"), "`--port 99999`: a port is a number from 0 to 65535");
+        assert_eq!(
+            failure("test --only natve"),
+            "`--only natve`: the steps are fmt, clippy, native, package, browser"
+        );
+    }
+}
