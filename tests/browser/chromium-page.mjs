@@ -1,0 +1,185 @@
+// One tab of Chromium. Drivers of other browsers offer the same methods as far as the browser can, and
+// leave out the others, so that a test can ask (`page.freeze ? … : skip`).
+
+import { goOn, stop } from './cleanup.mjs';
+import { Clock } from './clock.mjs';
+import { settles, until, within } from './wait.mjs';
+
+export class ChromiumPage {
+  // What the page printed and the errors nobody caught: { t, type, text }.
+  console = [];
+  // The movable clock, where it was asked for.
+  clock;
+
+  #browser;
+  #page;
+  #session;
+  #renderer;
+  #stopped = false;
+
+  static async open(browser, puppeteerPage, { clock }) {
+    const page = new ChromiumPage();
+    page.#browser = browser;
+    page.#page = puppeteerPage;
+    page.#session = await puppeteerPage.createCDPSession();
+    await page.#session.send('Page.enable');
+    const note = (type, text) => page.console.push({ t: Date.now(), type, text });
+    puppeteerPage.on('console', (message) => note(message.type(), message.text()));
+    puppeteerPage.on('pageerror', (error) => note('uncaught', String(error?.stack ?? error)));
+    puppeteerPage.on('error', (error) => note('crash', error.message));
+    if (clock) page.clock = await Clock.of(page);
+    return page;
+  }
+
+  async goto(url) {
+    await this.#page.goto(url, { waitUntil: 'load', timeout: 15_000 });
+  }
+
+  // The cookies that go with the page's requests, HttpOnly ones included.
+  async cookies() {
+    return (await this.#session.send('Network.getCookies')).cookies;
+  }
+
+  async reload() {
+    await this.#page.reload({ waitUntil: 'load', timeout: 15_000 });
+  }
+
+  // Runs a function, or an expression, in the page; resolves with its value, which must be JSON.
+  async evaluate(script, ...values) {
+    return this.#page.evaluate(script, ...values);
+  }
+
+  // Runs a function in every document from now on, before its own scripts.
+  async runAtStart(script, ...values) {
+    const { identifier } = await this.#page.evaluateOnNewDocument(script, ...values);
+    return { remove: () => this.#page.removeScriptToEvaluateOnNewDocument(identifier) };
+  }
+
+  // Waits until the function, run in the page, answers something true; resolves with it.
+  async until(script, { values = [], ...options } = {}) {
+    return until(() => this.evaluate(script, ...values), { what: String(script), ...options });
+  }
+
+  async screenshot(path) {
+    await this.#page.screenshot({ path, fullPage: true });
+  }
+
+  async close() {
+    this.continueRenderer();
+    await this.#page.close();
+  }
+
+  // ---- visible and hidden
+
+  async visibility() {
+    return this.evaluate(() => document.visibilityState);
+  }
+
+  // Brings another tab to the front.
+  async hide() {
+    await this.#browser.coverPages();
+    await this.until(() => document.visibilityState === 'hidden');
+  }
+
+  async show() {
+    await this.#page.bringToFront();
+    await this.until(() => document.visibilityState === 'visible');
+  }
+
+  // ---- frozen, stopped, crashed
+
+  // Freezes the page as the browser does with one in the background: no timers, no answers to fetch.
+  // Scripts can still be evaluated, but not wait for a task.
+  async freeze() {
+    await this.#session.send('Page.setWebLifecycleState', { state: 'frozen' });
+  }
+
+  async resume() {
+    await this.#session.send('Page.setWebLifecycleState', { state: 'active' });
+  }
+
+  // Stops the page's process: nothing runs, no event is sent, and clocks go on.
+  async stopRenderer() {
+    this.#renderer ??= await this.#findRenderer();
+    stop(this.#renderer);
+    this.#stopped = true;
+    await until(async () => !(await this.#responds(300)), { what: 'the renderer to stop' });
+  }
+
+  continueRenderer() {
+    if (!this.#stopped) return;
+    goOn(this.#renderer);
+    this.#stopped = false;
+  }
+
+  async crash() {
+    const crashed = new Promise((resolve) => this.#session.once('Inspector.targetCrashed', resolve));
+    await this.#session.send('Inspector.enable');
+    // There is nobody left to answer this one.
+    this.#session.send('Page.crash').catch(() => {});
+    await within(10_000, 'crash', crashed);
+  }
+
+  // ---- network and history
+
+  // Takes this tab off the network, with the events that a page sees, or puts it back.
+  async offline(on) {
+    const unlimited = { latency: 0, downloadThroughput: -1, uploadThroughput: -1 };
+    await this.#session.send('Network.enable');
+    await this.#session.send('Network.emulateNetworkConditions', { offline: on, ...unlimited });
+    await this.until((online) => navigator.onLine === online, { values: [!on] });
+    // Left on, the network domain would be watching all the rest of the test.
+    if (!on) await this.#session.send('Network.disable');
+  }
+
+  // Goes to another page, does something there, and comes back by the back/forward cache; rejects, with
+  // the browser's reasons, where the page was loaded anew instead.
+  async throughHistory(url, meanwhile = async () => {}) {
+    const reasons = [];
+    const refused = ({ notRestoredExplanations }) =>
+      reasons.push(...notRestoredExplanations.map(({ reason }) => reason));
+    this.#session.on('Page.backForwardCacheNotUsed', refused);
+    const mark = String(Math.random());
+    await this.evaluate((value) => {
+      globalThis[Symbol.for('fiftyten.test.mark')] = { value, persisted: false };
+      addEventListener('pageshow', (event) => {
+        globalThis[Symbol.for('fiftyten.test.mark')].persisted = event.persisted;
+      }, { once: true });
+    }, mark);
+    await this.goto(url);
+    await meanwhile();
+    const { currentIndex, entries } = await this.#session.send('Page.getNavigationHistory');
+    await this.#session.send('Page.navigateToHistoryEntry', { entryId: entries[currentIndex - 1].id });
+    await this.until((away) => location.href !== away && document.readyState === 'complete', { values: [url] });
+    const persisted = await settlesTrue(() =>
+      this.evaluate((value) => {
+        const found = globalThis[Symbol.for('fiftyten.test.mark')];
+        return found?.value === value && found.persisted;
+      }, mark),
+    );
+    this.#session.off('Page.backForwardCacheNotUsed', refused);
+    if (!persisted) throw new Error(`the page was not kept in the back/forward cache: ${reasons.join(', ')}`);
+  }
+
+  // ---- inside
+
+  // The renderer is the one whose being stopped silences this page.
+  async #findRenderer() {
+    for (const candidate of await this.#browser.renderers()) {
+      stop(candidate);
+      const responds = await this.#responds(700);
+      goOn(candidate);
+      if (!responds && (await this.#responds(5_000))) return candidate;
+    }
+    throw new Error('no renderer belongs to this page');
+  }
+
+  #responds(ms) {
+    return settles(ms, this.evaluate('1'));
+  }
+}
+
+// A restored page is there at once; one that was loaded anew would never be.
+async function settlesTrue(condition) {
+  return until(condition, { timeout: 2_000 }).catch(() => false);
+}

@@ -1,0 +1,108 @@
+// Chromium as its users have it. The usual drivers start it with switches that turn off timer
+// throttling and the back/forward cache and that make every tab visible: none of these here.
+
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+import puppeteer from 'puppeteer-core';
+
+import { ChromiumPage } from './chromium-page.mjs';
+import { end, own, removeFolder, temporaryFolder } from './cleanup.mjs';
+import { until } from './wait.mjs';
+
+const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];
+
+const SWITCHES = [
+  '--headless=new',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-dev-shm-usage',
+  '--no-first-run',
+  '--no-default-browser-check',
+  '--password-store=basic',
+  '--use-mock-keychain',
+  // What would go out to the network by itself.
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-default-apps',
+  '--disable-domain-reliability',
+  '--disable-quic',
+  '--disable-sync',
+  '--metrics-recording-only',
+  '--remote-debugging-port=0',
+];
+
+export class Chromium {
+  name = 'chromium';
+  pages = [];
+
+  #child;
+  #puppeteer;
+  #profile = temporaryFolder('chromium');
+  #stderr = '';
+
+  static async launch({ switches = [] } = {}) {
+    const browser = new Chromium();
+    await browser.#start(switches);
+    return browser;
+  }
+
+  // Opens a tab in front of the others, which become hidden. `clock: true` gives it a clock that can be
+  // moved. Tabs of one `context` share cookies, storage, locks and channels; see `newContext`.
+  async newPage(url, { clock = false, context } = {}) {
+    const page = await ChromiumPage.open(this, await (context ?? this.#puppeteer).newPage(), { clock });
+    this.pages.push(page);
+    if (url) await page.goto(url);
+    return page;
+  }
+
+  // Another user of the same browser: nothing is shared with the tabs outside of it.
+  async newContext() {
+    return this.#puppeteer.createBrowserContext();
+  }
+
+  // Puts an empty tab in front, so that every other one of the default context becomes hidden.
+  async coverPages() {
+    this.cover ??= await this.#puppeteer.newPage();
+    await this.cover.bringToFront();
+  }
+
+  // The process ids of all renderers.
+  async renderers() {
+    const session = await this.#puppeteer.target().createCDPSession();
+    const { processInfo } = await session.send('SystemInfo.getProcessInfo');
+    await session.detach();
+    return processInfo.filter(({ type }) => type === 'renderer').map(({ id }) => id);
+  }
+
+  async close() {
+    for (const page of this.pages) page.continueRenderer();
+    await this.#puppeteer.disconnect();
+    await end(this.#child);
+    await removeFolder(this.#profile);
+  }
+
+  async #start(switches) {
+    const words = [...SWITCHES, ...switches, `--user-data-dir=${this.#profile}`, 'about:blank'];
+    this.#child = own(spawn(executable(), words, { stdio: ['ignore', 'ignore', 'pipe'] }));
+    this.#child.stderr.setEncoding('utf8').on('data', (text) => (this.#stderr += text));
+    this.#child.once('error', (error) => (this.#stderr += error.message));
+    const address = () => {
+      if (this.#child.exitCode !== null) throw new Error(`Chromium ended: ${this.#stderr}`);
+      return this.#stderr.match(/DevTools listening on (ws:\S+)/)?.[1];
+    };
+    const browserWSEndpoint = await until(address, { what: 'Chromium to start', timeout: 30_000 });
+    // No viewport and no network domain: both change how pages behave.
+    const options = { browserWSEndpoint, defaultViewport: null, networkEnabled: false, protocolTimeout: 30_000 };
+    this.#puppeteer = await puppeteer.connect(options);
+  }
+}
+
+function executable() {
+  if (process.env.FIFTYTEN_CHROMIUM) return process.env.FIFTYTEN_CHROMIUM;
+  const folders = process.env.PATH.split(delimiter);
+  const found = NAMES.flatMap((name) => folders.map((folder) => join(folder, name))).find((path) => existsSync(path));
+  if (!found) throw new Error('Chromium is missing: install it, or set FIFTYTEN_CHROMIUM to its path');
+  return found;
+}

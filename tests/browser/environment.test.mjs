@@ -1,0 +1,312 @@
+// Where the package runs and what befalls it there: a worker, a strict policy, a module that cannot be
+// loaded, and a page that is hidden, kept in history, frozen, stopped, offline or reloaded.
+
+import assert from 'node:assert/strict';
+
+import { call, callAtOnce, events, openApp, openSignedIn, refreshes, signIn, status } from './app.mjs';
+import { scenario } from './scenario.mjs';
+import { sleep, until } from './wait.mjs';
+
+const WASM = '/npm/fiftyten/wasm/fiftyten_bg.wasm';
+const APP = '/t/session.html';
+const quick = { tokenLifetime: '6s', refreshIn: '3s' };
+
+// When a token is dead for sure, in ms.
+const DEAD = 7_000;
+
+// Every call that came through by now carried a token that lived when it arrived, and was accepted.
+function assertNoneStale({ proxy }, from = 0) {
+  const carried = proxy.requests('/api/*').filter(({ t, headers }) => t >= from && headers.authorization);
+  for (const { t, headers, status } of carried) {
+    const { exp } = JSON.parse(Buffer.from(headers.authorization.split('.')[1], 'base64url'));
+    assert.ok(t < exp * 1_000, `a token arrived ${t - exp * 1_000} ms after its end`);
+    assert.ok(status === 200 || status === null, `answered ${status}`);
+  }
+  return carried.length;
+}
+
+// ---- where it runs
+
+scenario('a session lives in a dedicated worker', { server: quick }, async (world) => {
+  const { proxy, server } = world;
+  const page = await world.newPage('/t/worker.html');
+  const ask = (question) => page.evaluate((question) => window.ask(question), question);
+  await ask({ call: 'ready' });
+  assert.equal((await ask({ call: 'look' })).status, 'signedout');
+  assert.equal(await ask({ call: 'signIn', email: server.email, password: server.password }), undefined);
+  const { status, user, name } = await ask({ call: 'look' });
+  assert.deepEqual([status, name], ['signedin', 'Demo Clerk']);
+  assert.ok(user);
+  assert.equal(await ask({ call: 'fetch', path: '/api/me' }), 200);
+  assert.equal(`Bearer ${await ask({ call: 'getToken' })}`, proxy.requests('/api/me').at(-1).headers.authorization);
+
+  // It refreshes by itself, hidden page or not: a worker knows nothing of that.
+  const timed = () => refreshes(world).filter(({ reason, status }) => reason === 'timer' && status === 200).length;
+  await page.hide();
+  await until(() => timed() >= 2, { what: 'two refreshes in the background', timeout: 15_000 });
+  await page.show();
+  assert.equal(await ask({ call: 'fetch', path: '/api/me' }), 200);
+  assert.equal(assertNoneStale(world), 2);
+
+  // Its session is ended elsewhere: it hears of that.
+  const session = (await ask({ call: 'look' })).events.find(({ kind }) => kind === 'signedin').session;
+  const headers = { 'content-type': 'application/json' };
+  await fetch(`${proxy.url}/demo/end-elsewhere`, { method: 'POST', headers, body: JSON.stringify({ session }) });
+  const out = async () => (await ask({ call: 'look' })).events.filter(({ kind }) => kind === 'signedout').slice(1);
+  await until(async () => (await out()).length > 0, { what: 'the worker to be signed out', timeout: 10_000 });
+  assert.deepEqual((await out()).map(({ reason }) => reason), ['session_revoked']);
+  assert.equal((await ask({ call: 'getToken' })).error, 'signed_out');
+  assert.equal(await page.evaluate(() => window.failed), undefined);
+});
+
+const STRICT = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; require-trusted-types-for 'script'";
+
+scenario('a strict Content-Security-Policy with Trusted Types is no hindrance', { server: quick }, async (world) => {
+  world.proxy.header(APP, { 'content-security-policy': STRICT });
+  const page = await world.newPage();
+  await page.runAtStart(() => {
+    window.violations = [];
+    addEventListener('securitypolicyviolation', ({ effectiveDirective, blockedURI }) => violations.push([effectiveDirective, blockedURI]));
+  });
+  await page.goto(world.proxy.url + APP);
+  await signIn(world, page);
+  assert.equal((await call(page)).status, 200);
+  await until(async () => (await events(page, 'refreshed')).length > 0, { what: 'a refresh' });
+  // The icon is the test page's own.
+  const violations = await page.evaluate(() => window.violations.filter(([directive]) => directive !== 'img-src'));
+  assert.deepEqual(violations, []);
+  // The policy is in force.
+  assert.equal(await page.evaluate(() => {
+    try {
+      return document.createElement('p').innerHTML = '<b>text</b>';
+    } catch (error) {
+      return error.name;
+    }
+  }), 'TypeError');
+});
+
+scenario("without 'wasm-unsafe-eval' everything fails at once, and says what is missing", { server: quick }, async (world) => {
+  world.proxy.header(APP, { 'content-security-policy': "default-src 'none'; script-src 'self'; connect-src 'self'" });
+  const page = await openApp(world);
+  const seen = await page.evaluate(async () => {
+    const { session } = window.app;
+    const told = (promise) => promise.then(
+      () => ['it worked'],
+      ({ name, code, retryable, message }) => [name, code, retryable, message.includes("'wasm-unsafe-eval'") && message.includes('script-src')],
+    );
+    const credentials = { email: 'a@b.example', password: 'p' };
+    const all = [session.ready, session.fetch('/api/me'), session.getToken(), session.signIn(credentials), session.signOut()];
+    return Promise.all(all.map(told));
+  });
+  for (const one of seen) assert.deepEqual(one, ['SessionError', 'wasm_blocked', false, true]);
+  assert.equal(world.proxy.requests('/api/me').length, 0, 'no call left without a token');
+  // A token is not needed everywhere: another origin's URL is none of the session's business.
+  const other = await page.evaluate(() => window.app.session.fetch('data:text/plain,hello').catch((error) => error.name));
+  assert.equal(other, 'TypeError', 'as the policy has it');
+});
+
+// ---- the module's way to the page
+
+// How the app fares while the module is served like this, and after that.
+for (const [what, fault, about] of [
+  ['is not there', { status: 404 }, 'answered 404'],
+  ['is a page of HTML', { status: 200, headers: { 'content-type': 'text/html' }, body: '<!doctype html><p>Not here' }, 'is not WebAssembly'],
+  ['is cut off', { cut: 'middle' }, 'could not be loaded'],
+  ['cannot be reached', { cut: 'before' }, 'could not be loaded'],
+  ['is half of itself', { truncated: true }, 'is not WebAssembly'],
+]) {
+  scenario(`a module that ${what} is an error that says so, and is loaded when it is there`, { server: quick }, async (world) => {
+    const { proxy } = world;
+    await (await openSignedIn(world)).close();
+    const spoilt = proxy.fault(WASM, fault);
+    const page = await openApp(world);
+    const seen = await page.evaluate(async () => {
+      const error = await window.app.session.getToken().catch((error) => error);
+      return { code: error.code, retryable: error.retryable, message: error.message, status: window.app.session.status };
+    });
+    assert.deepEqual([seen.code, seen.retryable, seen.status], ['wasm_unavailable', true, 'loading']);
+    assert.ok(seen.message.includes(about) && seen.message.includes('fiftyten_bg.wasm'), seen.message);
+    spoilt.remove();
+    // By itself, and at the next call.
+    await until(async () => (await status(page)) === 'signedin', { what: 'the module to be loaded by itself', timeout: 20_000 });
+    assert.equal((await call(page)).status, 200);
+    assert.deepEqual(page.console.filter(({ type }) => type === 'uncaught'), []);
+  });
+}
+
+scenario('a module of another type is loaded all the same, and a call waits for one that is slow', { server: quick }, async (world) => {
+  const { proxy } = world;
+  const page = await openSignedIn(world);
+  for (const type of ['application/octet-stream', 'text/html', 'application/wasm; charset=utf-8']) {
+    proxy.header(WASM, { 'content-type': type });
+    await page.reload();
+    assert.equal((await call(page)).status, 200, type);
+  }
+  proxy.fault(WASM, { cut: 'middle' }, { times: 2 });
+  await page.reload();
+  // Loading it again takes as long as it takes: `ready` waits for no more than its limit.
+  await page.evaluate(() => window.app.session.ready);
+  await until(async () => (await status(page)) === 'signedin', { what: 'the module to be loaded by itself', timeout: 20_000 });
+  proxy.fault(WASM, { delay: 1_500 }, { times: 1 });
+  await page.reload();
+  assert.deepEqual(await callAtOnce(page, 20), Array(20).fill(200));
+  assert.equal(assertNoneStale(world), 23);
+});
+
+// ---- hidden, kept, frozen, stopped
+
+// Calls the API five times in the very moment in which the page hears of an event, and tells what became of
+// it. In the window's capturing phase, which comes before any listener of the document.
+async function callUpon(page, kind) {
+  await page.evaluate((kind) => {
+    window.first = new Promise((resolve) => {
+      const listener = () => {
+        if (kind === 'visibilitychange' && document.visibilityState === 'hidden') return;
+        removeEventListener(kind, listener, true);
+        const one = () => window.app.session.fetch('/api/me', { cache: 'no-store' }).then(({ status }) => status, (error) => error.code);
+        resolve(Promise.all(Array.from({ length: 5 }, one)));
+      };
+      addEventListener(kind, listener, true);
+    });
+  }, kind);
+  return () => page.evaluate(() => window.first);
+}
+
+scenario('a hidden tab asks for nothing until it is shown, and is fresh after one round trip', { server: quick }, async (world) => {
+  const page = await openSignedIn(world);
+  await page.hide();
+  const hidden = refreshes(world).length;
+  await sleep(DEAD);
+  assert.equal(refreshes(world).length, hidden, 'no refresh while it is hidden');
+  const shown = Date.now();
+  const outcomes = await callUpon(page, 'visibilitychange');
+  await page.show();
+  assert.deepEqual(await outcomes(), Array(5).fill(200));
+  const [first, ...more] = refreshes(world).slice(hidden);
+  assert.ok(['wake', 'request'].includes(first.reason), first.reason);
+  assert.deepEqual(more.filter(({ reason }) => reason !== 'timer'), []);
+  assert.equal(assertNoneStale(world, shown), 5);
+});
+
+scenario('a page is kept in the back/forward cache, and is fresh at its first call when it is back', { server: quick }, async (world) => {
+  const page = await openSignedIn(world);
+  assert.equal((await call(page)).status, 200);
+  for (const away of [0, DEAD]) {
+    const outcomes = await callUpon(page, 'pageshow');
+    await page.throughHistory(`${world.proxy.url}/t/away.html`, () => sleep(away));
+    assert.deepEqual(await outcomes(), Array(5).fill(200));
+  }
+  assert.equal(assertNoneStale(world), 11);
+  assert.equal(await status(page), 'signedin');
+});
+
+scenario('a frozen page does nothing, and is fresh at its first call when it is resumed', { server: quick }, async (world) => {
+  const page = await openSignedIn(world);
+  const outcomes = await callUpon(page, 'resume');
+  await page.freeze();
+  const frozen = refreshes(world).length;
+  await sleep(DEAD);
+  assert.equal(refreshes(world).length, frozen, 'no refresh while it is frozen');
+  await page.resume();
+  assert.deepEqual(await outcomes(), Array(5).fill(200));
+  assert.equal(assertNoneStale(world), 5);
+  assert.equal(await status(page), 'signedin');
+});
+
+// Nothing tells a page that its process stood still: it finds out by itself, at its first call.
+scenario('a page whose process stood still for longer than a token lives sends no stale one', { server: quick, timeout: 90_000 }, async (world) => {
+  const page = await openSignedIn(world);
+  // Calls at the moment at which it goes on, and at no other.
+  await page.evaluate((dead) => {
+    window.made = [];
+    let last = Date.now();
+    setInterval(() => {
+      const stood = Date.now() - last;
+      last = Date.now();
+      if (stood < dead) return;
+      const one = () => window.app.session.fetch('/api/me', { cache: 'no-store' }).then(({ status }) => status, (error) => error.code);
+      for (let count = 0; count < 20; count += 1) window.made.push(one());
+    }, 20);
+  }, DEAD - 500);
+  for (const stop of [1, 2]) {
+    const before = refreshes(world).length;
+    await page.stopRenderer();
+    await sleep(DEAD);
+    page.continueRenderer();
+    await page.until((count) => window.made.length === count, { values: [20 * stop] });
+    assert.deepEqual(await page.evaluate(async () => [...new Set(await Promise.all(window.made))]), [200]);
+    assert.ok(refreshes(world).length > before);
+  }
+  assert.equal(assertNoneStale(world), 40);
+  assert.equal(await status(page), 'signedin');
+});
+
+// ---- offline, reloaded, two of them
+
+// With the true numbers, so that neither the look at the clock every 15 s nor a back-off can be what
+// brings it back: the one cause left is the event.
+scenario('a page that was offline refreshes as soon as it is online', { server: {} }, async (world) => {
+  const page = await openSignedIn(world, { clock: true });
+  await page.evaluate(() => addEventListener('online', () => (window.online = Date.now()), true));
+  await page.offline(true);
+  const before = refreshes(world).length;
+  await page.clock.sleep(120_000);
+  await page.offline(false);
+  await until(() => refreshes(world).length > before, { what: 'a refresh', timeout: 5_000 });
+  assert.deepEqual(refreshes(world).slice(before).map(({ reason }) => reason), ['wake']);
+  assert.equal((await call(page)).status, 200);
+});
+
+scenario('a page that tried in vain while it was offline recovers by itself, and a held call with it', { server: quick }, async (world) => {
+  const page = await openSignedIn(world);
+  await page.offline(true);
+  await until(async () => (await page.evaluate(() => window.app.session.expiresIn)) === 0, { what: 'the token to run out' });
+  assert.deepEqual((await events(page, 'degraded')).map(({ failure }) => failure), ['network']);
+  assert.equal(await status(page), 'signedin');
+  const held = callAtOnce(page, 5);
+  await sleep(500);
+  await page.offline(false);
+  assert.deepEqual(await held, Array(5).fill(200));
+  await until(async () => (await events(page, 'recovered')).length === 1, { what: 'recovery' });
+  assert.equal(assertNoneStale(world), 5);
+});
+
+scenario('a reload keeps the user signed in', { server: quick }, async (world) => {
+  const page = await openSignedIn(world);
+  const id = () => page.evaluate(() => window.app.session.id);
+  const before = await id();
+  for (let time = 0; time < 3; time += 1) {
+    await page.reload();
+    // Made before anything is known.
+    assert.equal((await call(page)).status, 200);
+    assert.equal(await id(), before, 'the same session');
+  }
+  // One that is left in the midst of a refresh is no theft, and no end.
+  world.proxy.fault('/auth/v1/refresh', { answerDelay: 3_000 }, { times: 1 });
+  await page.reload();
+  await until(() => refreshes(world).at(-1).status === null, { what: 'a refresh on its way' });
+  await page.reload();
+  assert.equal((await call(page)).status, 200);
+  assert.equal(await id(), before, 'the same session');
+  assert.deepEqual(await events(page, 'signedout'), []);
+});
+
+scenario('two tabs of one browser have one session, and end with it', { server: quick }, async (world) => {
+  const options = { pollWhileHidden: true };
+  const first = await openSignedIn(world, { options });
+  const second = await openApp(world, { options });
+  await second.evaluate(() => window.app.session.ready);
+  assert.equal(await status(second), 'signedin', 'by the cookie alone');
+  const ids = await Promise.all([first, second].map((page) => page.evaluate(() => window.app.session.id)));
+  assert.equal(ids[0], ids[1]);
+  await sleep(9_000);
+  for (const page of [first, second]) {
+    assert.deepEqual(await callAtOnce(page, 3), [200, 200, 200]);
+    assert.ok((await events(page, 'refreshed')).length >= 2);
+  }
+  await second.evaluate(() => window.app.session.signOut());
+  assert.deepEqual((await events(second, 'signedout')).map(({ reason }) => reason), ['signed_out']);
+  await until(async () => (await status(first)) === 'signedout', { what: 'the other tab to notice', timeout: 10_000 });
+  assert.equal((await events(first, 'signedout')).at(-1).reason, 'signed_out');
+  assert.equal(assertNoneStale(world), 6);
+});
