@@ -97,7 +97,8 @@ impl Session {
         if !newest && self.may_send(&token, now) {
             return Rejection::Replay(token);
         }
-        if newest && self.attempt.is_none() {
+        let about_to = self.attempt.is_some() || self.wish == Some(Reason::Rejected);
+        if newest && !about_to {
             let forced_lately = self.forced_at.is_some_and(|at| now < at + self.slack);
             if forced_lately || self.backoff.failures() > 0 {
                 return Rejection::Surface;

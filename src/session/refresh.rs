@@ -138,6 +138,10 @@ impl Session {
         if self.backoff.failures() == 0 && reason != Reason::Timer {
             self.backoff.hurry();
         }
+        if reason == Reason::Rejected {
+            // Lock, budget or a frozen page may have kept it waiting: what counts is when it leaves.
+            self.forced_at = Some(now);
+        }
         self.budget.take(now, self.slack);
         let active = std::mem::take(&mut self.user_active);
         let times_out_at = now + self.patience();

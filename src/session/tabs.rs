@@ -93,13 +93,11 @@ impl Session {
     }
 
     /// Drops the attempt under way; what it was for will be wanted when the page is back. What a
-    /// 401 forced was forced once.
+    /// 401 forced was forced once: it goes on as the wake that it has become.
     fn put_off(&mut self) {
         match self.attempt.as_ref().map(|attempt| attempt.reason) {
             None | Some(Reason::Timer) => {}
-            Some(Reason::Rejected) => {
-                self.wish.get_or_insert(Reason::Wake);
-            }
+            Some(Reason::Rejected) => self.wish = Some(Reason::Wake),
             Some(reason) => {
                 self.wish.get_or_insert(reason);
             }

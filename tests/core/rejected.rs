@@ -155,3 +155,33 @@ fn a_401_without_a_session_is_handed_over() {
     world.happen(Event::Close);
     assert_eq!(world.rejected(Serial(1)), Rejection::Surface);
 }
+
+#[test]
+fn a_refresh_that_a_401_forced_is_not_forced_again_when_the_page_comes_back() {
+    let mut world = World::signed_in();
+    let id = waiter(world.rejected(world.serial()));
+    world.happen(Event::PutAway);
+    world.happen(Event::Restored);
+    world.run(50);
+    assert_eq!(world.reasons(), [Reason::Start, Reason::Rejected, Reason::Wake]);
+    assert!(world.got_token(id));
+}
+
+#[test]
+fn a_forced_refresh_that_a_frozen_page_kept_waiting_counts_from_when_it_leaves() {
+    let mut world = World::signed_in();
+    world.happen(Event::Frozen);
+    let id = waiter(world.rejected(world.serial()));
+    // The same refresh will answer it too.
+    let other = waiter(world.rejected(world.serial()));
+    world.run(9_000);
+    assert_eq!(world.forced_at(), []);
+    world.happen(Event::Shown);
+    world.run(1_500);
+    assert_eq!(world.forced_at(), [9_050]);
+    assert!(world.got_token(id) && world.got_token(other));
+    assert_eq!(world.rejected(world.serial()), Rejection::Surface);
+    world.run(8_500);
+    waiter(world.rejected(world.serial()));
+    assert_eq!(world.forced_at(), [9_050, 19_050]);
+}
