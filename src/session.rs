@@ -122,6 +122,8 @@ pub struct Session {
     backoff: Backoff,
     budget: Budget,
     last_failure: Option<Failure>,
+    /// Failures that the application was told of and that are not over.
+    trouble: u32,
     /// When a 401 last forced a refresh.
     forced_at: Option<Instant>,
     /// The first token of the current user: a 401 to an older one was another user's.
@@ -160,6 +162,7 @@ impl Session {
             backoff: Backoff::new(),
             budget: Budget::new(),
             last_failure: None,
+            trouble: 0,
             forced_at: None,
             user_since: Serial(0),
             session_since: Serial(0),

@@ -68,7 +68,7 @@ struct Shell {
 
 #[wasm_bindgen(js_class = Core)]
 impl Handle {
-    /// Starts: the first refresh goes out before this returns. `url` is the absolute URL of the
+    /// Starts: the first refresh goes out as soon as this has returned. `url` is the absolute URL of the
     /// server's base path, without a trailing slash; the limits are in ms. `js/options.js` has
     /// checked them.
     #[wasm_bindgen(constructor)]

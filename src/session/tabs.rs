@@ -94,7 +94,7 @@ impl Session {
 
     /// Drops the attempt under way; what it was for will be wanted when the page is back. What a
     /// 401 forced was forced once: it goes on as the wake that it has become.
-    fn put_off(&mut self) {
+    pub(super) fn put_off(&mut self) {
         match self.attempt.as_ref().map(|attempt| attempt.reason) {
             None | Some(Reason::Timer) => {}
             Some(Reason::Rejected) => self.wish = Some(Reason::Wake),
@@ -208,7 +208,7 @@ impl Session {
 
     // ---- sessions heard of
 
-    fn suspect(&mut self, session: String, now: Instant) {
+    pub(super) fn suspect(&mut self, session: String, now: Instant) {
         if !self.has_heard_of(&session) {
             let check_at = now + self.rng.up_to(self.slack.percent(10));
             self.suspect = Some(Suspect { session, heard_at: now, check_at });
