@@ -60,6 +60,17 @@ export class ChromiumPage {
     return until(() => this.evaluate(script, ...values), { what: String(script), ...options });
   }
 
+  // A window of this width and height, and a preference for dark colours or none.
+  async look({ width, height = 800, dark = false }) {
+    await this.#session.send('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: 1, mobile: width < 600 });
+    await this.#session.send('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: dark ? 'dark' : 'light' }] });
+  }
+
+  // Presses and releases a key, as its user would.
+  async press(key) {
+    await this.#page.keyboard.press(key);
+  }
+
   async screenshot(path) {
     await this.#page.screenshot({ path, fullPage: true });
   }
