@@ -334,8 +334,16 @@ test('a browser does not outlive a test that is ended from outside', async () =>
   const script = `
     const { Chromium } = await import(${JSON.stringify(harness.href)});
     const browser = await Chromium.launch();
-    console.log((await browser.renderers())[0]);
-    setInterval(() => {}, 1000);
+    // The first one may take a moment to be there.
+    for (;;) {
+      const [renderer] = await browser.renderers();
+      if (renderer) {
+        console.log(renderer);
+        break;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    setInterval(() => {}, 1_000);
   `;
   const options = { cwd: fileURLToPath(new URL('.', import.meta.url)), stdio: ['ignore', 'pipe', 'inherit'] };
   const child = spawn(process.execPath, ['--input-type=module', '--eval', script], options);
