@@ -8,7 +8,7 @@ import { createServer } from 'node:http';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { end } from './cleanup.mjs';
+import { end, own } from './cleanup.mjs';
 import { evidence } from './evidence.mjs';
 import { scenario } from './scenario.mjs';
 import { PROGRAM } from './server.mjs';
@@ -346,7 +346,7 @@ test('a browser does not outlive a test that is ended from outside', async () =>
     setInterval(() => {}, 1_000);
   `;
   const options = { cwd: fileURLToPath(new URL('.', import.meta.url)), stdio: ['ignore', 'pipe', 'inherit'] };
-  const child = spawn(process.execPath, ['--input-type=module', '--eval', script], options);
+  const child = own(spawn(process.execPath, ['--input-type=module', '--eval', script], options));
   let printed = '';
   child.stdout.on('data', (piece) => (printed += piece));
   const renderer = await until(() => Number.parseInt(printed, 10), { what: 'the browser', timeout: 30_000 });
