@@ -15,6 +15,7 @@
 //! | the same on a link that has shown itself slow | 80 % | 8 s |
 //! | wait for the other tabs' lock, in the background | 30 % | 3 s |
 //! | the same while a request is held back | 5 % | 0.5 s |
+//! | pause after another tab had it, for what that one has said | 0.5 % | 0.05 s |
 //! | pause before going ahead without it | 0 to 10 % | 0 to 1 s |
 //! | the same while a request is held back | 0 to 2.5 % | 0 to 0.25 s |
 //! | stagger of the background refresh | 0 to 10 % | 0 to 1 s |

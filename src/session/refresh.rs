@@ -24,11 +24,13 @@ pub(super) struct Attempt {
 pub(super) enum Stage {
     /// The lock was asked for.
     Locking {
+        since: Instant,
         until: Instant,
     },
-    /// It was not to be had; another tab may still say something.
+    /// It was not to be had, or just now; another tab may still say something.
     Pausing {
         until: Instant,
+        locked: bool,
     },
     Sent(Sent),
 }
@@ -48,7 +50,7 @@ pub(super) struct Sent {
 impl Attempt {
     pub(super) fn deadline(&self) -> (Instant, TimerKind) {
         match &self.stage {
-            Stage::Locking { until } | Stage::Pausing { until } => (*until, TimerKind::Lock),
+            Stage::Locking { until, .. } | Stage::Pausing { until, .. } => (*until, TimerKind::Lock),
             Stage::Sent(sent) => (sent.times_out_at, TimerKind::AttemptTimeout),
         }
     }
@@ -117,7 +119,7 @@ impl Session {
         let id = self.next_id();
         if self.config.tabs && reason != Reason::Start {
             let until = now + self.slack.percent(if self.waiters.is_empty() { 30 } else { 5 });
-            self.attempt = Some(Attempt { id, reason, stage: Stage::Locking { until } });
+            self.attempt = Some(Attempt { id, reason, stage: Stage::Locking { since: now, until } });
             self.actions.push_back(Action::Lock(id));
         } else {
             self.send(id, reason, false, now);
@@ -155,7 +157,7 @@ impl Session {
         let Some(attempt) = self.attempt.take() else { return };
         let locked = match attempt.stage {
             Stage::Locking { .. } => true,
-            Stage::Pausing { .. } => false,
+            Stage::Pausing { locked, .. } => locked,
             Stage::Sent(sent) => {
                 self.user_active |= sent.active;
                 self.actions.push_back(Action::Abort(attempt.id));
@@ -175,7 +177,7 @@ impl Session {
                 self.actions.push_back(Action::Unlock(id));
                 self.pause(id, reason, now);
             }
-            Stage::Pausing { .. } => self.send(id, reason, false, now),
+            Stage::Pausing { locked, .. } => self.send(id, reason, locked, now),
             Stage::Sent(sent) if now.since(sent.times_out_at) > self.patience() => {
                 // Nobody was there to see it run out: the page slept, or stood still. That is no
                 // failure of the server's and says nothing of the link.

@@ -31,6 +31,14 @@ impl Session {
 
     pub(super) fn locked(&mut self, id: RequestId, now: Instant) {
         match self.attempt.take_if(|attempt| attempt.id == id) {
+            // Another tab had it meanwhile, and has told of its token just before giving it back. Nothing
+            // says which of the two arrives here first.
+            Some(Attempt { reason, stage: Stage::Locking { since, .. }, .. })
+                if since < now && self.waiters.is_empty() =>
+            {
+                let until = now + Millis(self.slack.0 / 200);
+                self.attempt = Some(Attempt { id, reason, stage: Stage::Pausing { until, locked: true } });
+            }
             Some(Attempt { reason, stage: Stage::Locking { .. }, .. }) => self.send(id, reason, true, now),
             // It came too late.
             other => {
@@ -54,7 +62,7 @@ impl Session {
         let longest =
             if self.waiters.is_empty() { self.slack.percent(10) } else { self.slack.percent(10).percent(25) };
         let until = now + self.rng.up_to(longest) + Millis(1);
-        self.attempt = Some(Attempt { id, reason, stage: Stage::Pausing { until } });
+        self.attempt = Some(Attempt { id, reason, stage: Stage::Pausing { until, locked: false } });
     }
 
     /// Somebody waits: politeness has its limits.
@@ -64,8 +72,12 @@ impl Session {
         }
         let slack = self.slack;
         match self.attempt.as_mut().map(|attempt| &mut attempt.stage) {
-            Some(Stage::Locking { until }) => *until = (*until).min(now + slack.percent(5)),
-            Some(Stage::Pausing { until }) => *until = (*until).min(now + slack.percent(10).percent(25)),
+            Some(Stage::Locking { until, .. }) => *until = (*until).min(now + slack.percent(5)),
+            Some(Stage::Pausing { until, locked: true }) => {
+                *until = now;
+                self.expire_attempt(now);
+            }
+            Some(Stage::Pausing { until, .. }) => *until = (*until).min(now + slack.percent(10).percent(25)),
             _ => {}
         }
     }

@@ -528,3 +528,39 @@ fn what_was_heard_before_a_sign_in_does_not_replace_it() {
     world.happen(Event::Heard(Message::Token(handover("s2", "grace", now))));
     assert_eq!(world.session.account().unwrap().user, "linus");
 }
+
+#[test]
+fn whoever_waited_for_the_lock_listens_for_a_moment_before_it_refreshes() {
+    let granted = |world: &mut World| {
+        let id = world.asking.pop().unwrap();
+        world.run(20);
+        world.holding = Some(id);
+        world.happen(Event::Locked(id));
+    };
+    // The token that the one before it got arrives after the lock.
+    let mut world = due_and_locked_out();
+    granted(&mut world);
+    assert_eq!(world.sent.len(), 1, "not at once");
+    world.run(40);
+    let now = world.now;
+    world.happen(Event::Heard(Message::Token(handover("s1", "ada", now - Millis(100)))));
+    assert_eq!(world.holding, None);
+    world.run(40_000);
+    assert_eq!(world.sent.len(), 1);
+    // It had none: a moment later it is this tab's turn, with the lock.
+    let mut world = due_and_locked_out();
+    granted(&mut world);
+    world.usual = (200, SIGNED_IN);
+    world.run(50);
+    assert_eq!(world.sent.len(), 2);
+    assert_eq!(world.holding, world.refresh_in_flight());
+    world.run(200);
+    assert_eq!(world.holding, None);
+    // Somebody who waits is not kept waiting.
+    let mut world = due_and_locked_out();
+    granted(&mut world);
+    world.sleep(40);
+    world.sleep(9_000);
+    world.hold();
+    assert_eq!(world.sent.len(), 2);
+}
