@@ -1,0 +1,89 @@
+// One tab of Firefox: what chromium-page.mjs offers, as far as Firefox can.
+
+import { Clock } from './clock.mjs';
+import { throughHistory } from './history.mjs';
+import { until } from './wait.mjs';
+
+export class FirefoxPage {
+  // What this driver can't do, and why.
+  static lacks = {
+    freeze: 'Firefox does not freeze pages',
+    stopRenderer: 'WebDriver BiDi does not tell which process a tab has',
+    crash: 'WebDriver BiDi cannot crash a tab',
+  };
+
+  console = [];
+  clock;
+
+  #browser;
+  #page;
+
+  static async open(browser, puppeteerPage, { clock }) {
+    const page = new FirefoxPage();
+    page.#browser = browser;
+    page.#page = puppeteerPage;
+    const note = (type, text) => page.console.push({ t: Date.now(), type, text });
+    puppeteerPage.on('console', (message) => note(message.type(), message.text()));
+    puppeteerPage.on('pageerror', (error) => note('uncaught', String(error?.stack ?? error)));
+    if (clock) page.clock = await Clock.of(page);
+    return page;
+  }
+
+  async goto(url) {
+    await this.#page.goto(url, { waitUntil: 'load', timeout: 15_000 });
+  }
+
+  async reload() {
+    await this.#page.reload({ waitUntil: 'load', timeout: 15_000 });
+  }
+
+  async evaluate(script, ...values) {
+    return this.#page.evaluate(script, ...values);
+  }
+
+  async runAtStart(script, ...values) {
+    const { identifier } = await this.#page.evaluateOnNewDocument(script, ...values);
+    return { remove: () => this.#page.removeScriptToEvaluateOnNewDocument(identifier) };
+  }
+
+  async until(script, { values = [], ...options } = {}) {
+    return until(() => this.evaluate(script, ...values), { what: String(script), ...options });
+  }
+
+  async screenshot(path) {
+    await this.#page.screenshot({ path, fullPage: true });
+  }
+
+  async close() {
+    await this.#page.close();
+  }
+
+  // ---- visible and hidden
+
+  async visibility() {
+    return this.evaluate(() => document.visibilityState);
+  }
+
+  async hide() {
+    await this.#browser.coverPages();
+    await this.until(() => document.visibilityState === 'hidden');
+  }
+
+  async show() {
+    await this.#page.bringToFront();
+    await this.until(() => document.visibilityState === 'visible');
+  }
+
+  // ---- network and history
+
+  async offline(on) {
+    await this.#page.setOfflineMode(on);
+    await this.until((online) => navigator.onLine === online, { values: [!on] });
+  }
+
+  async throughHistory(url, meanwhile = async () => {}) {
+    // Puppeteer's own waits for a load, which a restored page does not have.
+    const back = () => this.evaluate(() => void setTimeout(() => history.back()));
+    await throughHistory(this, url, meanwhile, { back });
+  }
+}

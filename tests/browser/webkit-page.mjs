@@ -1,0 +1,167 @@
+// One window of WebKit: what chromium-page.mjs offers, as far as WebKit's driver can.
+
+import { Clock } from './clock.mjs';
+import { throughHistory } from './history.mjs';
+import { sleep, until } from './wait.mjs';
+
+const PENDING = '__fiftytenTestPending';
+
+export class WebKitPage {
+  // What this driver can't do, and why.
+  static lacks = {
+    freeze: 'WebKit does not freeze pages on this system',
+    stopRenderer: 'WebDriver does not tell which process a window has',
+    crash: 'WebDriver cannot crash a page',
+    offline: 'WebDriver cannot take WebKit off the network',
+  };
+
+  console = [];
+  clock;
+
+  #driver;
+  #handle;
+  #proxy;
+  #scripts = new Set();
+  #calls = 0;
+
+  static async open(driver, handle, { clock, proxy }) {
+    const page = new WebKitPage();
+    page.#driver = driver;
+    page.#handle = handle;
+    page.#proxy = proxy;
+    if (proxy) await page.runAtStart(keepConsole);
+    if (clock) page.clock = await Clock.of(page);
+    return page;
+  }
+
+  async goto(url) {
+    this.#arm();
+    await this.#command('POST', '/url', { url });
+  }
+
+  async reload() {
+    this.#arm();
+    await this.#command('POST', '/refresh');
+  }
+
+  // The script is started by one command and asked for its value by others: one that waited for it would
+  // keep all other windows waiting too.
+  async evaluate(script, ...values) {
+    const source = typeof script === 'function' ? `(${script})(${values.map(literal).join()})` : script;
+    const id = String((this.#calls += 1));
+    await this.#execute(start(id, source));
+    for (;;) {
+      const outcome = await this.#execute(`return (window.${PENDING} ??= {})[${literal(id)}] ?? 'gone';`);
+      if (outcome === 'gone') throw new Error('the page was left before the script was through');
+      if (outcome !== 'pending') return this.#read(id, JSON.parse(outcome));
+      await sleep(10);
+    }
+  }
+
+  // WebDriver has nothing for this: the proxy puts the scripts at the head of what it serves from the folder
+  // of the test pages, while this window navigates.
+  async runAtStart(script, ...values) {
+    if (!this.#proxy) throw new Error('runAtStart needs the proxy');
+    const source = `(${script})(${values.map(literal).join()});`;
+    const entry = { source };
+    this.#scripts.add(entry);
+    return { remove: async () => void this.#scripts.delete(entry) };
+  }
+
+  async until(script, { values = [], ...options } = {}) {
+    return until(() => this.evaluate(script, ...values), { what: String(script), ...options });
+  }
+
+  // Fetches what the page printed, for the evidence of a failure.
+  async gather() {
+    this.console = await this.evaluate(() => globalThis[Symbol.for('fiftyten.test.console')] ?? []);
+  }
+
+  async close() {
+    await this.#driver.closeWindow(this.#handle);
+  }
+
+  async forgetCookies() {
+    await this.#command('DELETE', '/cookie');
+  }
+
+  // ---- visible and hidden
+
+  async visibility() {
+    return this.evaluate(() => document.visibilityState);
+  }
+
+  async hide() {
+    await this.#command('POST', '/window/minimize');
+    await this.until(() => document.visibilityState === 'hidden');
+  }
+
+  async show() {
+    await this.#command('POST', '/window/rect', { width: 900, height: 700 });
+    await this.until(() => document.visibilityState === 'visible');
+  }
+
+  // ---- history
+
+  async throughHistory(url, meanwhile = async () => {}) {
+    await throughHistory(this, url, meanwhile, { back: () => this.#command('POST', '/back') });
+  }
+
+  // ---- inside
+
+  #arm() {
+    if (this.#proxy) this.#proxy.atStart = [...this.#scripts].map(({ source }) => source).join('\n');
+  }
+
+  async #read(id, { value, error }) {
+    await this.#execute(`delete window.${PENDING}[${literal(id)}];`);
+    if (error !== undefined) throw new Error(error);
+    return value;
+  }
+
+  #execute(script) {
+    return this.#command('POST', '/execute/sync', { script, args: [] });
+  }
+
+  #command(method, path, body) {
+    return this.#driver.inWindow(this.#handle, method, path, body);
+  }
+}
+
+// `undefined` too, which JSON does not have.
+function literal(value) {
+  return value === undefined ? 'undefined' : JSON.stringify(value);
+}
+
+function start(id, source) {
+  return `const all = window.${PENDING} ??= {};
+    all[${literal(id)}] = 'pending';
+    (async () => (${source}))().then(
+      (value) => { all[${literal(id)}] = JSON.stringify({ value }); },
+      (error) => { all[${literal(id)}] = JSON.stringify({ error: String(error?.stack ?? error) }); },
+    );`;
+}
+
+// Runs in every document: WebDriver does not tell what a page prints.
+function keepConsole() {
+  const lines = [];
+  const text = (value) => {
+    if (typeof value === 'string') return value;
+    try {
+      return JSON.stringify(value) ?? String(value);
+    } catch {
+      return String(value);
+    }
+  };
+  const note = (type, values) => lines.push({ t: Date.now(), type, text: values.map(text).join(' ') });
+  for (const type of ['debug', 'error', 'info', 'log', 'warn']) {
+    const native = console[type];
+    console[type] = (...values) => {
+      note(type, values);
+      native.apply(console, values);
+    };
+  }
+  addEventListener('error', ({ message }) => note('uncaught', [message]));
+  addEventListener('unhandledrejection', ({ reason }) => note('uncaught', [String(reason)]));
+  Object.defineProperty(globalThis, Symbol.for('fiftyten.test.console'), { value: lines });
+}
