@@ -14,6 +14,8 @@ import { sleep, until } from './wait.mjs';
 const PAGES = fileURLToPath(new URL('pages', import.meta.url));
 
 const AT_START = '/t/at-start.js';
+// Answers with the body of the request.
+const ECHO = '/echo';
 
 // Recorded of the request's headers, besides all `sec-fetch-*`.
 const RECORDED = ['authorization', 'content-type', 'cookie', 'origin', 'referer', 'x-fiftyten'];
@@ -129,7 +131,7 @@ export class Proxy {
     if (fault.delay) await sleep(fault.delay);
     if (fault.hang) return;
     if (fault.cut === 'before') return cut(response);
-    const made = madeUp(fault) ?? (await this.#file(record));
+    const made = madeUp(fault) ?? (await this.#file(record)) ?? (record.path === ECHO && (await echo(request)));
     const answer = made ? asAnswer(made) : await this.#passOn(request, response);
     if (fault.answerDelay) await sleep(fault.answerDelay);
     if (fault.cut === 'after') return cut(response);
@@ -175,6 +177,10 @@ export class Proxy {
     }
     return all;
   }
+}
+
+async function echo(request) {
+  return { status: 200, headers: { 'content-type': 'application/octet-stream' }, body: await whole(request) };
 }
 
 function script(body) {

@@ -1,0 +1,104 @@
+// Several tabs of one browser.
+
+import assert from 'node:assert/strict';
+
+import { calls, endElsewhere, events, keepCalling, openApp, openSignedIn, refreshes, signIn, status } from '../app.mjs';
+import { sleep, until } from '../wait.mjs';
+import { assertNoneStale } from './token.mjs';
+
+const TABS = 4;
+const CYCLE = 3_000;
+const keepsPolling = { options: { pollWhileHidden: true } };
+
+async function openTabs(world, count = TABS) {
+  const pages = [await openSignedIn(world, keepsPolling)];
+  while (pages.length < count) {
+    const page = await openApp(world, keepsPolling);
+    await page.until(() => window.app.session.status === 'signedin');
+    pages.push(page);
+  }
+  return pages;
+}
+
+const becomes = (page, wanted, timeout) =>
+  until(async () => (await status(page)) === wanted, { what: `the tab to be ${wanted}`, timeout });
+
+// By the page's own clock, so that it does not matter how long the driver takes to ask.
+async function assertWithinASecond(page, kind, done) {
+  const { t } = (await events(page, kind)).at(-1);
+  assert.ok(t - done < 1_000, `${t - done} ms`);
+}
+
+export const tabs = [
+  {
+    name: 'four tabs refresh once a cycle and hand the token over, and no call is refused',
+    timeout: 90_000,
+    async body(world) {
+      const pages = await openTabs(world);
+      for (const page of pages) await keepCalling(page, 200);
+      // Until the refreshes of opening them are over.
+      await sleep(CYCLE + 1_000);
+      const from = Date.now();
+      const cycles = 5;
+      await sleep(cycles * CYCLE);
+      const counted = refreshes(world).filter(({ t }) => t >= from);
+      world.t.diagnostic(`${counted.length} refreshes in ${cycles} cycles of ${TABS} tabs`);
+      // A window of five cycles may touch six.
+      assert.ok(counted.length >= cycles - 2 && counted.length <= cycles + 1, JSON.stringify(counted));
+      let handedOver = 0;
+      for (const page of pages) {
+        const made = (await calls(page)).filter(({ done }) => done);
+        assert.ok(made.length > 10, `${made.length} calls`);
+        assert.deepEqual([...new Set(made.map((call) => call.status ?? call.error))], [200]);
+        handedOver += (await events(page, 'refreshed')).filter(({ reason, t }) => reason === 'tab' && t >= from).length;
+      }
+      assert.ok(handedOver >= counted.length * (TABS - 1) - TABS, `${handedOver} handed over, ${counted.length} refreshes`);
+      assert.ok(assertNoneStale(world) > 100);
+    },
+  },
+  {
+    name: 'signing out in one tab reaches the others within a second',
+    async body(world) {
+      const pages = await openTabs(world);
+      const done = await pages[1].evaluate(async () => {
+        await window.app.session.signOut();
+        return Date.now();
+      });
+      for (const page of pages) {
+        await becomes(page, 'signedout', 10_000);
+        assert.equal((await events(page, 'signedout')).at(-1).reason, 'signed_out');
+        await assertWithinASecond(page, 'signedout', done);
+      }
+      const from = Date.now();
+      await sleep(2 * CYCLE);
+      assert.deepEqual(refreshes(world).filter(({ t }) => t > from), []);
+    },
+  },
+  {
+    name: 'signing in in one tab reaches the others within a second',
+    async body(world) {
+      const pages = [await openApp(world, keepsPolling), await openApp(world, keepsPolling), await openApp(world, keepsPolling)];
+      for (const page of pages) await becomes(page, 'signedout', 10_000);
+      await signIn(world, pages[1]);
+      const done = (await events(pages[1], 'signedin')).at(-1).t;
+      for (const page of pages) {
+        await becomes(page, 'signedin', 10_000);
+        await assertWithinASecond(page, 'signedin', done);
+      }
+    },
+  },
+  {
+    name: 'a session ended elsewhere ends in all tabs, by one refresh or two',
+    async body(world) {
+      const pages = await openTabs(world);
+      await sleep(1_000);
+      await endElsewhere(world, pages[0]);
+      const from = Date.now();
+      for (const page of pages) {
+        await becomes(page, 'signedout', CYCLE + 10_000);
+        assert.equal((await events(page, 'signedout')).at(-1).reason, 'session_revoked');
+      }
+      assert.ok(refreshes(world).filter(({ t }) => t > from).length <= 2);
+    },
+  },
+];
