@@ -4,6 +4,9 @@ import { Clock } from './clock.mjs';
 import { throughHistory } from './history.mjs';
 import { until } from './wait.mjs';
 
+// What the driver keeps on the window.
+const LEAVING = '__fiftytenTestLeaving';
+
 export class FirefoxPage {
   // What this driver can't do, and why.
   static lacks = {
@@ -17,6 +20,7 @@ export class FirefoxPage {
 
   #browser;
   #page;
+  #restored = false;
 
   static async open(browser, puppeteerPage, { clock }) {
     const page = new FirefoxPage();
@@ -30,10 +34,12 @@ export class FirefoxPage {
   }
 
   async goto(url) {
+    if (this.#restored) return this.#leave((url) => location.assign(url), url);
     await this.#page.goto(url, { waitUntil: 'load', timeout: 15_000 });
   }
 
   async reload() {
+    if (this.#restored) return this.#leave(() => location.reload());
     await this.#page.reload({ waitUntil: 'load', timeout: 15_000 });
   }
 
@@ -82,8 +88,20 @@ export class FirefoxPage {
   }
 
   async throughHistory(url, meanwhile = async () => {}) {
-    // Puppeteer's own waits for a load, which a restored page does not have.
-    const back = () => this.evaluate(() => void setTimeout(() => history.back()));
+    const back = async () => {
+      this.#restored = true;
+      await this.evaluate(() => void setTimeout(() => history.back()));
+    };
     await throughHistory(this, url, meanwhile, { back });
+  }
+
+  // ---- inside
+
+  // Puppeteer waits for every navigation to load, and a page out of the cache never does: from then on it
+  // can't navigate, and the page does it itself.
+  async #leave(script, ...values) {
+    const call = `(${script})(...${JSON.stringify(values)})`;
+    await this.evaluate(`void setTimeout(() => ${call}, 0, (globalThis.${LEAVING} = true))`);
+    await this.until((name) => !(name in globalThis) && document.readyState === 'complete', { values: [LEAVING] });
   }
 }

@@ -4,7 +4,9 @@ import { Clock } from './clock.mjs';
 import { throughHistory } from './history.mjs';
 import { sleep, until } from './wait.mjs';
 
+// What the driver keeps on the window.
 const PENDING = '__fiftytenTestPending';
+const LEAVING = '__fiftytenTestLeaving';
 
 export class WebKitPage {
   // What this driver can't do, and why.
@@ -41,7 +43,10 @@ export class WebKitPage {
 
   async reload() {
     this.#arm();
+    await this.evaluate((name) => void (window[name] = true), LEAVING);
     await this.#command('POST', '/refresh');
+    // It may answer while the old document is still there.
+    await this.until((name) => !(name in window) && document.readyState === 'complete', { values: [LEAVING] });
   }
 
   // The script is started by one command and asked for its value by others: one that waited for it would
@@ -138,7 +143,7 @@ function start(id, source) {
     all[${literal(id)}] = 'pending';
     (async () => (${source}))().then(
       (value) => { all[${literal(id)}] = JSON.stringify({ value }); },
-      (error) => { all[${literal(id)}] = JSON.stringify({ error: String(error?.stack ?? error) }); },
+      (error) => { all[${literal(id)}] = JSON.stringify({ error: [String(error), error?.stack].join('\\n') }); },
     );`;
 }
 

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 
 import { call, callAtOnce, events, openApp, openSignedIn, refreshes, status } from '../app.mjs';
 import { sleep, until } from '../wait.mjs';
-import { assertNoneStale, DEAD } from './token.mjs';
+import { assertNoneStale, CYCLE, DEAD } from './token.mjs';
 
 // Calls the API five times in the very moment in which the page hears of an event, and tells what became of
 // it. In the window's capturing phase, which comes before any listener of the document.
@@ -51,7 +51,7 @@ export const lifecycle = [
       await page.hide();
       const hidden = Date.now();
       const timed = () => refreshes(world).filter(({ t, reason }) => t > hidden && reason === 'timer').length;
-      await until(() => timed() >= 3, { what: 'three refreshes while it is hidden', timeout: 30_000 });
+      await until(() => timed() >= 2, { what: 'two refreshes while it is hidden', timeout: 30_000 });
       assert.equal(await page.visibility(), 'hidden');
       assert.equal((await call(page)).status, 200);
       assert.deepEqual(await events(page, 'degraded'), []);
@@ -100,7 +100,7 @@ export const lifecycle = [
       proxy.fault('/auth/v1/refresh', { answerDelay: 1_000 }, { times: 1 });
       await until(() => refreshes(world).length > before, { what: 'a refresh on its way' });
       // Whether it is kept is the browser's to say: a request may forbid it.
-      const kept = await page.throughHistory(`${proxy.url}/t/away.html`, () => sleep(DEAD)).then(() => true, () => false);
+      const kept = await page.throughHistory(`${proxy.url}/t/away.html`, () => sleep(DEAD - CYCLE)).then(() => true, () => false);
       world.t.diagnostic(kept ? 'restored' : 'loaded anew');
       await page.until(() => window.app !== undefined);
       const back = Date.now();

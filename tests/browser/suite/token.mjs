@@ -5,6 +5,9 @@ import assert from 'node:assert/strict';
 // Compressed time: a token of 6 s, renewed every 3.
 export const quick = { tokenLifetime: '6s', refreshIn: '3s' };
 
+// From one refresh to the next, in ms.
+export const CYCLE = 3_000;
+
 // When such a token is dead for sure, in ms.
 export const DEAD = 7_000;
 
