@@ -102,9 +102,24 @@ export class ChromiumPage {
     await this.#session.send('Page.setWebLifecycleState', { state: 'active' });
   }
 
+  // Finds out which process is the page's, the one whose being stopped silences it. To be done before it is
+  // urgent: it takes a moment.
+  async findRenderer() {
+    if (this.#renderer) return;
+    for (const candidate of await this.#browser.renderers()) {
+      stop(candidate);
+      const responds = await this.#responds(700);
+      goOn(candidate);
+      if (responds || !(await this.#responds(5_000))) continue;
+      this.#renderer = candidate;
+      return;
+    }
+    throw new Error('no renderer belongs to this page');
+  }
+
   // Stops the page's process: nothing runs, no event is sent, and clocks go on.
   async stopRenderer() {
-    this.#renderer ??= await this.#findRenderer();
+    await this.findRenderer();
     stop(this.#renderer);
     this.#stopped = true;
     await until(async () => !(await this.#responds(300)), { what: 'the renderer to stop' });
@@ -155,17 +170,6 @@ export class ChromiumPage {
   }
 
   // ---- inside
-
-  // The renderer is the one whose being stopped silences this page.
-  async #findRenderer() {
-    for (const candidate of await this.#browser.renderers()) {
-      stop(candidate);
-      const responds = await this.#responds(700);
-      goOn(candidate);
-      if (!responds && (await this.#responds(5_000))) return candidate;
-    }
-    throw new Error('no renderer belongs to this page');
-  }
 
   #responds(ms) {
     return settles(ms, this.evaluate('1'));

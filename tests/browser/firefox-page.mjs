@@ -1,7 +1,9 @@
 // One tab of Firefox: what chromium-page.mjs offers, as far as Firefox can.
 
+import { goOn, stop } from './cleanup.mjs';
 import { Clock } from './clock.mjs';
 import { throughHistory } from './history.mjs';
+import { processOf } from './process.mjs';
 import { until } from './wait.mjs';
 
 // What the driver keeps on the window.
@@ -11,8 +13,6 @@ export class FirefoxPage {
   // What this driver can't do, and why.
   static lacks = {
     freeze: 'Firefox does not freeze pages',
-    stopRenderer: 'WebDriver BiDi does not tell which process a tab has',
-    crash: 'WebDriver BiDi cannot crash a tab',
   };
 
   console = [];
@@ -21,6 +21,8 @@ export class FirefoxPage {
   #browser;
   #page;
   #restored = false;
+  #renderer;
+  #stopped = false;
 
   static async open(browser, puppeteerPage, { clock }) {
     const page = new FirefoxPage();
@@ -61,6 +63,7 @@ export class FirefoxPage {
   }
 
   async close() {
+    this.continueRenderer();
     await this.#page.close();
   }
 
@@ -78,6 +81,31 @@ export class FirefoxPage {
   async show() {
     await this.#page.bringToFront();
     await this.until(() => document.visibilityState === 'visible');
+  }
+
+  // ---- stopped, crashed
+
+  async findRenderer() {
+    this.#renderer ??= await processOf(this, this.#browser.pid, / tab ?$/);
+  }
+
+  // As Chromium's. It may be the process of other tabs too.
+  async stopRenderer() {
+    await this.findRenderer();
+    stop(this.#renderer);
+    this.#stopped = true;
+  }
+
+  continueRenderer() {
+    if (!this.#stopped) return;
+    goOn(this.#renderer);
+    this.#stopped = false;
+  }
+
+  // The process is killed: as good as a crash.
+  async crash() {
+    await this.findRenderer();
+    process.kill(this.#renderer, 'SIGKILL');
   }
 
   // ---- network and history

@@ -61,6 +61,10 @@ export class Firefox {
     return this.#puppeteer.createBrowserContext();
   }
 
+  get pid() {
+    return this.#child.pid;
+  }
+
   async coverPages() {
     this.cover ??= await this.#puppeteer.newPage();
     await this.cover.bringToFront();
@@ -73,6 +77,7 @@ export class Firefox {
   }
 
   async close() {
+    for (const page of this.pages) page.continueRenderer();
     await this.#puppeteer?.disconnect();
     await end(this.#child);
     await removeFolder(this.#profile);

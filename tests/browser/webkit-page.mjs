@@ -1,7 +1,9 @@
 // One window of WebKit: what chromium-page.mjs offers, as far as WebKit's driver can.
 
+import { goOn, stop } from './cleanup.mjs';
 import { Clock } from './clock.mjs';
 import { throughHistory } from './history.mjs';
+import { processOf } from './process.mjs';
 import { sleep, until } from './wait.mjs';
 
 // What the driver keeps on the window.
@@ -12,8 +14,7 @@ export class WebKitPage {
   // What this driver can't do, and why.
   static lacks = {
     freeze: 'WebKit does not freeze pages on this system',
-    stopRenderer: 'WebDriver does not tell which process a window has',
-    crash: 'WebDriver cannot crash a page',
+    crash: 'WebKitWebDriver ends its session, and with it all windows, when a page crashes',
     offline: 'WebDriver cannot take WebKit off the network',
   };
 
@@ -25,12 +26,16 @@ export class WebKitPage {
   #proxy;
   #scripts = new Set();
   #calls = 0;
+  #root;
+  #renderer;
+  #stopped = false;
 
-  static async open(driver, handle, { clock, proxy }) {
+  static async open(driver, handle, { clock, proxy, pid }) {
     const page = new WebKitPage();
     page.#driver = driver;
     page.#handle = handle;
     page.#proxy = proxy;
+    page.#root = pid;
     if (proxy) await page.runAtStart(keepConsole);
     if (clock) page.clock = await Clock.of(page);
     return page;
@@ -83,6 +88,7 @@ export class WebKitPage {
   }
 
   async close() {
+    this.continueRenderer();
     await this.#driver.closeWindow(this.#handle);
   }
 
@@ -104,6 +110,25 @@ export class WebKitPage {
   async show() {
     await this.#command('POST', '/window/rect', { width: 900, height: 700 });
     await this.until(() => document.visibilityState === 'visible');
+  }
+
+  // ---- stopped
+
+  async findRenderer() {
+    this.#renderer ??= await processOf(this, this.#root, /WebKitWebProcess/);
+  }
+
+  // As Chromium's. Until it goes on, a command for it would keep all others waiting.It may be the process of other tabs too.
+  async stopRenderer() {
+    await this.findRenderer();
+    stop(this.#renderer);
+    this.#stopped = true;
+  }
+
+  continueRenderer() {
+    if (!this.#stopped) return;
+    goOn(this.#renderer);
+    this.#stopped = false;
   }
 
   // ---- history

@@ -42,7 +42,7 @@ export class WebKit {
   // storage, locks and channels. `proxy` is what `clock` and `runAtStart` need.
   async newPage(url, { clock = false, proxy } = {}) {
     const { handle } = await this.#driver.inWindow(this.#first, 'POST', '/window/new', { type: 'window' });
-    const page = await WebKitPage.open(this.#driver, handle, { clock, proxy });
+    const page = await WebKitPage.open(this.#driver, handle, { clock, proxy, pid: this.#child.pid });
     this.pages.push(page);
     if (url) await page.goto(url);
     return page;
@@ -57,6 +57,7 @@ export class WebKit {
   }
 
   async close() {
+    for (const page of this.pages) page.continueRenderer();
     await within(5_000, 'end of the session', this.#driver?.command('DELETE', '') ?? Promise.resolve()).catch(() => {});
     // A driver that was refused its display has ended by itself.
     for (const child of [this.#child, this.#display]) if (child) await end(child);

@@ -95,9 +95,11 @@ export const lifecycle = [
     needs: ['throughHistory'],
     async body(world) {
       const { proxy } = world;
-      const page = await openSignedIn(world);
+      const page = await openSignedIn(world, { clock: true });
       const before = refreshes(world).length;
       proxy.fault('/auth/v1/refresh', { answerDelay: 1_000 }, { times: 1 });
+      await page.clock.sleep(CYCLE + 500);
+      await call(page);
       await until(() => refreshes(world).length > before, { what: 'a refresh on its way' });
       // Whether it is kept is the browser's to say: a request may forbid it.
       const kept = await page.throughHistory(`${proxy.url}/t/away.html`, () => sleep(DEAD - CYCLE)).then(() => true, () => false);
@@ -127,14 +129,18 @@ export const lifecycle = [
   },
   {
     name: 'a page without a network keeps its user, and a held call gets through when it is back',
+    server: {},
     async body(world) {
       const { proxy } = world;
-      const page = await openSignedIn(world);
+      const page = await openSignedIn(world, { clock: true });
       const cut = proxy.fault('/*', { cut: 'before' });
-      await page.until(() => window.app.session.expiresIn === 0);
-      assert.deepEqual((await events(page, 'degraded')).map(({ failure }) => failure), ['network']);
+      await page.clock.sleep(120_000);
       const held = callAtOnce(page, 5);
-      await sleep(500);
+      const degraded = async () => (await events(page, 'degraded')).map(({ failure }) => failure);
+      await until(async () => (await degraded()).length > 0, { what: 'a refresh that fails' });
+      assert.deepEqual(await degraded(), ['network']);
+      assert.equal(await status(page), 'signedin');
+      await sleep(1_000);
       cut.remove();
       assert.deepEqual(await held, Array(5).fill(200));
       await until(async () => (await events(page, 'recovered')).length === 1, { what: 'recovery' });
@@ -155,6 +161,34 @@ export const lifecycle = [
       await page.resume();
       assert.deepEqual(await outcomes(), Array(5).fill(200));
       assert.equal(assertNoneStale(world), 5);
+    },
+  },
+  // Nothing tells a page that its process stood still: it finds out by itself, at its first call.
+  {
+    name: 'a page whose process stood still for longer than a token lives sends no stale one',
+    needs: ['stopRenderer'],
+    async body(world) {
+      const page = await openSignedIn(world);
+      // Calls at the moment at which it goes on, and at no other.
+      await page.evaluate((dead) => {
+        window.made = [];
+        let last = Date.now();
+        setInterval(() => {
+          const stood = Date.now() - last;
+          last = Date.now();
+          if (stood < dead) return;
+          const one = () => window.app.session.fetch('/api/me', { cache: 'no-store' }).then(({ status }) => status, (error) => error.code);
+          for (let count = 0; count < 20; count += 1) window.made.push(one());
+        }, 20);
+      }, DEAD - 500);
+      const before = refreshes(world).length;
+      await page.stopRenderer();
+      await sleep(DEAD);
+      page.continueRenderer();
+      await page.until(() => window.made.length === 20);
+      assert.deepEqual(await page.evaluate(async () => [...new Set(await Promise.all(window.made))]), [200]);
+      assert.ok(refreshes(world).length > before);
+      assert.equal(assertNoneStale(world), 20);
     },
   },
   {
