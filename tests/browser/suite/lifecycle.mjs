@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 
 import { call, callAtOnce, events, openApp, openSignedIn, refreshes, status } from '../app.mjs';
 import { sleep, until } from '../wait.mjs';
-import { assertNoneStale, CYCLE, DEAD } from './token.mjs';
+import { assertNoneStale, CYCLE, DEAD, OVERDUE } from './token.mjs';
 
 // Calls the API five times in the very moment in which the page hears of an event, and tells what became of
 // it. In the window's capturing phase, which comes before any listener of the document.
@@ -21,6 +21,32 @@ async function callUpon(page, kind) {
     });
   }, kind);
   return () => page.evaluate(() => window.first);
+}
+
+// Whether the page was kept in the back/forward cache; with the error of `meanwhile`, if it had one.
+async function whetherKept(page, url, meanwhile) {
+  let failed;
+  const noting = () => meanwhile().catch((error) => (failed = error));
+  const kept = await page.throughHistory(url, noting).then(() => true, (error) => {
+    if (!/not kept/.test(error.message)) throw error;
+    return false;
+  });
+  if (failed) throw failed;
+  return kept;
+}
+
+// Firefox keeps no page that waits for a lock, even if it stops waiting when it is left: what can't be had by
+// hand is not the session's fault.
+async function assertNoPageIsKept(world, name, url) {
+  const page = await world.newPage('/t/plain.html');
+  await page.evaluate((name) => {
+    const controller = new AbortController();
+    navigator.locks.request(name, { signal: controller.signal }, () => {}).catch(() => {});
+    addEventListener('pagehide', () => controller.abort());
+  }, name);
+  await until(() => page.evaluate(async () => (await navigator.locks.query()).pending.length > 0), { what: 'it to wait' });
+  assert.equal(await whetherKept(page, url, async () => {}), false, 'a page that does the same by hand is kept');
+  world.t.diagnostic('no page that waits for a lock is kept');
 }
 
 export const lifecycle = [
@@ -91,6 +117,46 @@ export const lifecycle = [
     },
   },
   {
+    name: 'a page that is left while it waits for the lock takes no wish along, and is fresh when it is back',
+    needs: ['throughHistory'],
+    server: {},
+    async body(world) {
+      const { proxy } = world;
+      const page = await openSignedIn(world, { clock: true });
+      const other = await world.newPage('/t/plain.html');
+      const locks = () => navigator.locks.query().then(({ held, pending }) => [held, pending].map((all) => all.map(({ name }) => name)));
+      const refresh = async () => {
+        await page.clock.sleep(OVERDUE);
+        assert.equal((await call(page)).status, 200);
+      };
+      // A refresh shows by which name the tabs lock; then the other takes it, and keeps it.
+      proxy.fault('/auth/v1/refresh', { answerDelay: 1_000 }, { times: 1 });
+      await refresh();
+      const [[name]] = await until(async () => {
+        const all = await other.evaluate(locks);
+        return all[0].length > 0 && all;
+      }, { what: 'the lock to be held' });
+      await other.evaluate((name) => void navigator.locks.request(name, () => new Promise(() => {})), name);
+      await until(async () => (await other.evaluate(locks))[1].length === 0, { what: 'the lock to be the other tab\'s' });
+
+      const before = refreshes(world).length;
+      await refresh();
+      await until(async () => (await other.evaluate(locks))[1].length === 1, { what: 'the page to wait for it', timeout: 2_500, every: 10 });
+      const away = `${proxy.url}/t/away.html`;
+      const kept = await whetherKept(page, away, async () => {
+        assert.deepEqual(await other.evaluate(locks), [[name], []], 'nobody waits any more');
+      });
+      if (!kept) await assertNoPageIsKept(world, name, away);
+      await page.until(() => window.app !== undefined);
+      assert.deepEqual(await callAtOnce(page, 5), Array(5).fill(200));
+      await until(() => refreshes(world).length > before, { what: 'a refresh without the lock' });
+      assert.equal(await status(page), 'signedin');
+      assert.deepEqual((await events(page, 'degraded')), []);
+      assert.deepEqual(page.console.filter(({ type }) => type === 'uncaught'), []);
+      assertNoneStale(world);
+    },
+  },
+  {
     name: 'a page that is left in the midst of a refresh is fresh when it is back',
     needs: ['throughHistory'],
     async body(world) {
@@ -102,7 +168,7 @@ export const lifecycle = [
       await call(page);
       await until(() => refreshes(world).length > before, { what: 'a refresh on its way' });
       // Whether it is kept is the browser's to say: a request may forbid it.
-      const kept = await page.throughHistory(`${proxy.url}/t/away.html`, () => sleep(DEAD - CYCLE)).then(() => true, () => false);
+      const kept = await whetherKept(page, `${proxy.url}/t/away.html`, () => sleep(DEAD - CYCLE));
       world.t.diagnostic(kept ? 'restored' : 'loaded anew');
       await page.until(() => window.app !== undefined);
       const back = Date.now();

@@ -4,10 +4,7 @@ import assert from 'node:assert/strict';
 
 import { call, callAtOnce, calls, endElsewhere, events, keepCalling, openApp, openSignedIn, refreshes, status } from '../app.mjs';
 import { sleep, until } from '../wait.mjs';
-import { assertNoneStale, assertRefreshFirst } from './token.mjs';
-
-// With the true numbers, a token's age in ms at which it is due for renewal and has time left.
-const OVERDUE = 53_000;
+import { assertNoneStale, assertRefreshFirst, OVERDUE } from './token.mjs';
 
 // The reasons of the app's events of one kind.
 const kinds = async (page, kind) => (await events(page, kind)).map(({ reason }) => reason);

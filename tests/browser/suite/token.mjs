@@ -8,7 +8,10 @@ export const quick = { tokenLifetime: '6s', refreshIn: '3s' };
 // From one refresh to the next, in ms.
 export const CYCLE = 3_000;
 
-// When such a token is dead for sure, in ms.
+// With the true numbers, an age in ms at which a token is due for renewal and has time left.
+export const OVERDUE = 53_000;
+
+// When a token of 6 s is dead for sure, in ms.
 export const DEAD = 7_000;
 
 // That every call since `from` (epoch ms) carried a token that lived when it arrived, and was accepted.
