@@ -22,7 +22,8 @@ export async function processOf(page, root, pattern) {
   return most.pid;
 }
 
-function below(root) {
+// The processes that this one started, and what those started.
+export function below(root) {
   const parents = new Map();
   for (const name of readdirSync('/proc')) {
     if (/^\d+$/.test(name)) parents.set(Number(name), Number(fields(name)[1]));
