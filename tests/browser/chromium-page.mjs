@@ -3,9 +3,13 @@
 
 import { goOn, stop } from './cleanup.mjs';
 import { Clock } from './clock.mjs';
+import { throughHistory } from './history.mjs';
 import { settles, until, within } from './wait.mjs';
 
 export class ChromiumPage {
+  // What this driver can't do, and why: nothing that a test asks for.
+  static lacks = {};
+
   // What the page printed and the errors nobody caught: { t, type, text }.
   console = [];
   // The movable clock, where it was asked for.
@@ -109,9 +113,24 @@ export class ChromiumPage {
     await this.#session.send('Page.setWebLifecycleState', { state: 'active' });
   }
 
+  // Finds out which process is the page's, the one whose being stopped silences it. To be done before it is
+  // urgent: it takes a moment.
+  async findRenderer() {
+    if (this.#renderer) return;
+    for (const candidate of await this.#browser.renderers()) {
+      stop(candidate);
+      const responds = await this.#responds(700);
+      goOn(candidate);
+      if (responds || !(await this.#responds(5_000))) continue;
+      this.#renderer = candidate;
+      return;
+    }
+    throw new Error('no renderer belongs to this page');
+  }
+
   // Stops the page's process: nothing runs, no event is sent, and clocks go on.
   async stopRenderer() {
-    this.#renderer ??= await this.#findRenderer();
+    await this.findRenderer();
     stop(this.#renderer);
     this.#stopped = true;
     await until(async () => !(await this.#responds(300)), { what: 'the renderer to stop' });
@@ -150,47 +169,20 @@ export class ChromiumPage {
     const refused = ({ notRestoredExplanations }) =>
       reasons.push(...notRestoredExplanations.map(({ reason }) => reason));
     this.#session.on('Page.backForwardCacheNotUsed', refused);
-    const mark = String(Math.random());
-    await this.evaluate((value) => {
-      globalThis[Symbol.for('fiftyten.test.mark')] = { value, persisted: false };
-      addEventListener('pageshow', (event) => {
-        globalThis[Symbol.for('fiftyten.test.mark')].persisted = event.persisted;
-      }, { once: true });
-    }, mark);
-    await this.goto(url);
-    await meanwhile();
-    const { currentIndex, entries } = await this.#session.send('Page.getNavigationHistory');
-    await this.#session.send('Page.navigateToHistoryEntry', { entryId: entries[currentIndex - 1].id });
-    await this.until((away) => location.href !== away && document.readyState === 'complete', { values: [url] });
-    const persisted = await settlesTrue(() =>
-      this.evaluate((value) => {
-        const found = globalThis[Symbol.for('fiftyten.test.mark')];
-        return found?.value === value && found.persisted;
-      }, mark),
-    );
-    this.#session.off('Page.backForwardCacheNotUsed', refused);
-    if (!persisted) throw new Error(`the page was not kept in the back/forward cache: ${reasons.join(', ')}`);
+    const back = async () => {
+      const { currentIndex, entries } = await this.#session.send('Page.getNavigationHistory');
+      await this.#session.send('Page.navigateToHistoryEntry', { entryId: entries[currentIndex - 1].id });
+    };
+    try {
+      await throughHistory(this, url, meanwhile, { back, reasons: () => reasons });
+    } finally {
+      this.#session.off('Page.backForwardCacheNotUsed', refused);
+    }
   }
 
   // ---- inside
 
-  // The renderer is the one whose being stopped silences this page.
-  async #findRenderer() {
-    for (const candidate of await this.#browser.renderers()) {
-      stop(candidate);
-      const responds = await this.#responds(700);
-      goOn(candidate);
-      if (!responds && (await this.#responds(5_000))) return candidate;
-    }
-    throw new Error('no renderer belongs to this page');
-  }
-
   #responds(ms) {
     return settles(ms, this.evaluate('1'));
   }
-}
-
-// A restored page is there at once; one that was loaded anew would never be.
-async function settlesTrue(condition) {
-  return until(condition, { timeout: 2_000 }).catch(() => false);
 }

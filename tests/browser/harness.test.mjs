@@ -329,31 +329,26 @@ test('the package is unpacked as it would be published', () => {
   assert.ok(!existsSync(`${folder}/node_modules`) && !existsSync(`${folder}/tests`));
 });
 
-test('a browser does not outlive a test that is ended from outside', async () => {
-  const harness = new URL('chromium.mjs', import.meta.url);
-  const script = `
-    const { Chromium } = await import(${JSON.stringify(harness.href)});
-    const browser = await Chromium.launch();
-    // The first one may take a moment to be there.
-    for (;;) {
-      const [renderer] = await browser.renderers();
-      if (renderer) {
-        console.log(renderer);
-        break;
-      }
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-    setInterval(() => {}, 1_000);
-  `;
-  const options = { cwd: fileURLToPath(new URL('.', import.meta.url)), stdio: ['ignore', 'pipe', 'inherit'] };
-  const child = own(spawn(process.execPath, ['--input-type=module', '--eval', script], options));
-  let printed = '';
-  child.stdout.on('data', (piece) => (printed += piece));
-  const renderer = await until(() => Number.parseInt(printed, 10), { what: 'the browser', timeout: 30_000 });
-  assert.ok(alive(renderer));
-  await end(child);
-  await until(() => !alive(renderer), { what: 'the renderer to end' });
-});
+for (const engine of ['chromium', 'firefox', 'webkit']) {
+  test(`${engine} does not outlive a test that is ended from outside`, async () => {
+    const script = `
+      const { launch } = await import(${JSON.stringify(new URL('engine.mjs', import.meta.url).href)});
+      const { below } = await import(${JSON.stringify(new URL('process.mjs', import.meta.url).href)});
+      const browser = await launch('${engine}');
+      await browser.newPage();
+      console.log(JSON.stringify(below(process.pid)));
+      setInterval(() => {}, 1000);
+    `;
+    const options = { cwd: fileURLToPath(new URL('.', import.meta.url)), stdio: ['ignore', 'pipe', 'inherit'] };
+    const child = own(spawn(process.execPath, ['--input-type=module', '--eval', script], options));
+    let printed = '';
+    child.stdout.on('data', (piece) => (printed += piece));
+    const processes = JSON.parse(await until(() => printed.trim(), { what: 'the browser', timeout: 60_000 }));
+    assert.ok(processes.length >= 3, `${processes}`);
+    await end(child);
+    await until(() => processes.filter(alive).length === 0, { what: 'all processes to end' });
+  });
+}
 
 function alive(pid) {
   try {

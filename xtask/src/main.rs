@@ -8,6 +8,7 @@
 
 mod arguments;
 mod demo;
+mod engines;
 mod failure;
 mod lock;
 mod need;
