@@ -5,6 +5,9 @@ import { goOn, stop } from './cleanup.mjs';
 import { Clock } from './clock.mjs';
 import { settles, until, within } from './wait.mjs';
 
+// For how long a page works, in ms, to be told from the others.
+const WORK = 120;
+
 export class ChromiumPage {
   // What the page printed and the errors nobody caught: { t, type, text }.
   console = [];
@@ -98,9 +101,14 @@ export class ChromiumPage {
     await this.#session.send('Page.setWebLifecycleState', { state: 'active' });
   }
 
+  // Looks for the page's process, so that it can be stopped without delay when the time has come.
+  async knowRenderer() {
+    this.#renderer ??= await this.#findRenderer();
+  }
+
   // Stops the page's process: nothing runs, no event is sent, and clocks go on.
   async stopRenderer() {
-    this.#renderer ??= await this.#findRenderer();
+    await this.knowRenderer();
     stop(this.#renderer);
     this.#stopped = true;
     await until(async () => !(await this.#responds(300)), { what: 'the renderer to stop' });
@@ -163,15 +171,21 @@ export class ChromiumPage {
 
   // ---- inside
 
-  // The renderer is the one whose being stopped silences this page.
+  // The renderer is the one that works when this page does.
   async #findRenderer() {
-    for (const candidate of await this.#browser.renderers()) {
-      stop(candidate);
-      const responds = await this.#responds(700);
-      goOn(candidate);
-      if (!responds && (await this.#responds(5_000))) return candidate;
+    for (let attempt = 0; attempt < 5; attempt += 1) {
+      const before = new Map((await this.#browser.renderers()).map(({ id, cpuTime }) => [id, cpuTime]));
+      await this.evaluate((ms) => {
+        const start = performance.now();
+        while (performance.now() - start < ms);
+      }, WORK);
+      const worked = (await this.#browser.renderers())
+        .map(({ id, cpuTime }) => ({ id, ms: 1_000 * (cpuTime - (before.get(id) ?? cpuTime)) }))
+        .filter(({ ms }) => ms > WORK / 3);
+      // Another page may have been at work too.
+      if (worked.length === 1) return worked[0].id;
     }
-    throw new Error('no renderer belongs to this page');
+    throw new Error('no renderer belongs to this page, or too many work at once');
   }
 
   #responds(ms) {
