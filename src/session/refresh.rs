@@ -22,11 +22,12 @@ pub(super) struct Attempt {
 /// How far it has come.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Stage {
-    /// The lock was asked for.
+    /// The lock was asked for, or the second one.
     Locking {
         until: Instant,
+        second: bool,
     },
-    /// It was not to be had; another tab may still say something.
+    /// There is none; another tab may still say something.
     Pausing {
         until: Instant,
     },
@@ -48,7 +49,7 @@ pub(super) struct Sent {
 impl Attempt {
     pub(super) fn deadline(&self) -> (Instant, TimerKind) {
         match &self.stage {
-            Stage::Locking { until } | Stage::Pausing { until } => (*until, TimerKind::Lock),
+            Stage::Locking { until, .. } | Stage::Pausing { until } => (*until, TimerKind::Lock),
             Stage::Sent(sent) => (sent.times_out_at, TimerKind::AttemptTimeout),
         }
     }
@@ -117,7 +118,7 @@ impl Session {
         let id = self.next_id();
         if self.config.tabs && reason != Reason::Start {
             let until = now + self.slack.percent(if self.waiters.is_empty() { 30 } else { 5 });
-            self.attempt = Some(Attempt { id, reason, stage: Stage::Locking { until } });
+            self.attempt = Some(Attempt { id, reason, stage: Stage::Locking { until, second: false } });
             self.actions.push_back(Action::Lock(id));
         } else {
             self.send(id, reason, false, now);
@@ -171,9 +172,9 @@ impl Session {
         let Some(attempt) = self.attempt.take_if(|attempt| attempt.deadline().0 <= now) else { return };
         let Attempt { id, reason, stage } = attempt;
         match stage {
-            Stage::Locking { .. } => {
+            Stage::Locking { second, .. } => {
                 self.actions.push_back(Action::Unlock(id));
-                self.pause(id, reason, now);
+                if second { self.send(id, reason, false, now) } else { self.queue(reason, now) }
             }
             Stage::Pausing { .. } => self.send(id, reason, false, now),
             Stage::Sent(sent) => {
