@@ -1,4 +1,4 @@
-// Hidden tabs under the throttling that users have: a minute after a tab was hidden, timers that were armed
+// Hidden tabs under the throttling that users have: some time after a tab was hidden, timers that were armed
 // by timers run once a minute only.
 
 import assert from 'node:assert/strict';
@@ -8,14 +8,11 @@ import { assertNoneStale, carried } from './tokens.mjs';
 import { long, scenario } from './scenario.mjs';
 import { sleep } from './wait.mjs';
 
-// The long form has the true numbers. The short one compresses them: what throttling does to a refresh
-// every 8 s shows within the 20 s that are left of its time.
-const [server, CYCLE, SLACK, HIDDEN] = long
-  ? [{}, 50_000, 10_000, 400_000]
-  : [{ tokenLifetime: '12s', refreshIn: '8s' }, 8_000, 4_000, 82_000];
-
-// Throttling of this kind begins a minute after the tab was hidden (measured in Chromium 156).
-const GRACE = 62_000;
+// The long form is Chromium as it is, with the true numbers: the throttling begins after five minutes (measured
+// in version 156). In the short form it begins after 20 s, and the numbers are compressed.
+const [server, CYCLE, SLACK, HIDDEN, GRACE, switches] = long
+  ? [{}, 50_000, 10_000, 500_000, 300_000, []]
+  : [{ tokenLifetime: '12s', refreshIn: '8s' }, 8_000, 4_000, 82_000, 20_000, ['--enable-features=IntensiveWakeUpThrottling:grace_period_seconds/20']];
 
 // Timers of the usual two kinds: what throttling does to them is what it must not do to the session.
 function startControls() {
@@ -39,7 +36,7 @@ function callWhenShown() {
 
 const gaps = (times) => times.slice(1).map((t, place) => t - times[place]);
 
-scenario('throttled, a hidden tab keeps its pace if told to, and any other is fresh when it is shown', { server, timeout: HIDDEN + 90_000 }, async (world) => {
+scenario('throttled, a hidden tab keeps its pace if told to, and any other is fresh when it is shown', { server, switches, timeout: HIDDEN + 90_000 }, async (world) => {
   const polling = await openSignedIn(world, { tab: 'polling', options: { pollWhileHidden: true } });
   // Not told of the other's tokens: it has to look after itself.
   const resting = await openApp(world, { tab: 'resting', alone: true });
@@ -55,8 +52,8 @@ scenario('throttled, a hidden tab keeps its pace if told to, and any other is fr
   // The browser was at it: in the same page both controls stood still.
   const { interval, chain } = await polling.evaluate(() => window.ticks);
   for (const [kind, times] of Object.entries({ interval, chain })) {
-    const late = times.filter((t) => t > hidden + GRACE);
-    world.t.diagnostic(`${kind} of 2 s, throttled: ${late.length} ticks in ${(HIDDEN - GRACE) / 1_000} s`);
+    const late = times.filter((t) => t > hidden + GRACE + 2_000);
+    world.t.diagnostic(`${kind} of 2 s: ${late.length} ticks in ${(HIDDEN - GRACE) / 1_000} s of throttling`);
     assert.ok(late.length <= 2 + (HIDDEN - GRACE) / 60_000, `not throttled: ${kind} ticked ${late.length} times`);
   }
   // The session did not. A hidden tab is later by a fifth of the slack, and by a tenth at random; timers of
