@@ -31,6 +31,8 @@ pub enum Action {
     /// [`Event::Locked`](crate::event::Event::Locked) when it is granted, or with
     /// [`Event::LockFailed`](crate::event::Event::LockFailed) where there is none.
     Lock(RequestId),
+    /// The same for the lock of those who could not have that one in time.
+    LockSecond(RequestId),
     /// Withdraw that wish, or give the lock back.
     Unlock(RequestId),
     /// Tell the other tabs of this browser.

@@ -16,7 +16,9 @@
 //! | wait for the other tabs' lock, in the background | 30 % | 3 s |
 //! | the same while a request is held back | 5 % | 0.5 s |
 //! | pause after another tab had it, for what that one has said | 0.5 % | 0.05 s |
-//! | pause before going ahead without it | 0 to 10 % | 0 to 1 s |
+//! | wait for the second lock, before going ahead without any | 5 to 10 % | 0.5 to 1 s |
+//! | the same while a request is held back | up to 2.5 % | up to 0.25 s |
+//! | pause where there are no locks | 0 to 10 % | 0 to 1 s |
 //! | the same while a request is held back | 0 to 2.5 % | 0 to 0.25 s |
 //! | stagger of the background refresh | 0 to 10 % | 0 to 1 s |
 //! | a hidden tab's is later by | 20 % | 2 s |

@@ -309,6 +309,7 @@ impl Shell {
             Action::Refresh { id, reason, active } => self.send(id, Call::Refresh { reason, active }),
             Action::Abort(id) => self.abort(id),
             Action::Lock(id) => lock::ask(self, self.endpoints.shared_name(), id),
+            Action::LockSecond(id) => lock::ask(self, self.endpoints.second_name(), id),
             Action::Unlock(id) => self.unlock(id),
             Action::Tell(message) => self.tell(message),
             Action::Settle(waiter, settled) => self.settle(waiter, settled),

@@ -22,12 +22,13 @@ pub(super) struct Attempt {
 /// How far it has come.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Stage {
-    /// The lock was asked for.
+    /// The lock was asked for, or the second one.
     Locking {
         since: Instant,
         until: Instant,
+        second: bool,
     },
-    /// It was not to be had, or just now; another tab may still say something.
+    /// There is none, or another tab had it just now and may still say something.
     Pausing {
         until: Instant,
         locked: bool,
@@ -119,7 +120,8 @@ impl Session {
         let id = self.next_id();
         if self.config.tabs && reason != Reason::Start {
             let until = now + self.slack.percent(if self.waiters.is_empty() { 30 } else { 5 });
-            self.attempt = Some(Attempt { id, reason, stage: Stage::Locking { since: now, until } });
+            let stage = Stage::Locking { since: now, until, second: false };
+            self.attempt = Some(Attempt { id, reason, stage });
             self.actions.push_back(Action::Lock(id));
         } else {
             self.send(id, reason, false, now);
@@ -173,9 +175,9 @@ impl Session {
         let Some(attempt) = self.attempt.take_if(|attempt| attempt.deadline().0 <= now) else { return };
         let Attempt { id, reason, stage } = attempt;
         match stage {
-            Stage::Locking { .. } => {
+            Stage::Locking { second, .. } => {
                 self.actions.push_back(Action::Unlock(id));
-                self.pause(id, reason, now);
+                if second { self.send(id, reason, false, now) } else { self.queue(reason, now) }
             }
             Stage::Pausing { locked, .. } => self.send(id, reason, locked, now),
             Stage::Sent(sent) if now.since(sent.times_out_at) > self.patience() => {

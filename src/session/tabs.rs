@@ -4,6 +4,10 @@
 //! refreshes and tells the others, whose wish has then come true. The lock saves work and decides
 //! nothing: it is waited for within bounds, and who can't have it goes ahead without. The server
 //! takes any number of refreshes at once.
+//!
+//! Those who could not have it ask for a second one, so that they don't all go ahead in the same
+//! moment: a pause at random would not keep them apart, because timers of hidden pages run once a
+//! second, all together.
 
 use crate::action::Action;
 use crate::clock::{Instant, Millis};
@@ -27,14 +31,17 @@ impl Session {
     /// How many ends are remembered: more than change within the time that a message can be late.
     const ENDS: usize = 4;
 
+    /// A lock that nobody else has is granted within this time.
+    const AT_ONCE: Millis = Millis(5);
+
     // ---- the lock
 
     pub(super) fn locked(&mut self, id: RequestId, now: Instant) {
         match self.attempt.take_if(|attempt| attempt.id == id) {
             // Another tab had it meanwhile, and has told of its token just before giving it back. Nothing
             // says which of the two arrives here first.
-            Some(Attempt { reason, stage: Stage::Locking { since, .. }, .. })
-                if since < now && self.waiters.is_empty() =>
+            Some(Attempt { reason, stage: Stage::Locking { since, second: false, .. }, .. })
+                if now.since(since) > Self::AT_ONCE && self.waiters.is_empty() =>
             {
                 let until = now + Millis(self.slack.0 / 200);
                 self.attempt = Some(Attempt { id, reason, stage: Stage::Pausing { until, locked: true } });
@@ -56,13 +63,26 @@ impl Session {
         }
     }
 
-    /// The others that could not have the lock either are not to go ahead in the same moment: one
-    /// of them may be quick enough to save the others their refresh.
-    pub(super) fn pause(&mut self, id: RequestId, reason: Reason, now: Instant) {
-        let longest =
-            if self.waiters.is_empty() { self.slack.percent(10) } else { self.slack.percent(10).percent(25) };
-        let until = now + self.rng.up_to(longest) + Millis(1);
+    /// The lock is in the hand of a tab that may stand still. The others that wait for it go ahead one
+    /// after the other: the first of them is likely to save the others their refresh.
+    pub(super) fn queue(&mut self, reason: Reason, now: Instant) {
+        let id = self.next_id();
+        let half = Millis(self.longest_pause().0 / 2);
+        let until = now + half + self.rng.up_to(half) + Millis(1);
+        self.attempt =
+            Some(Attempt { id, reason, stage: Stage::Locking { since: now, until, second: true } });
+        self.actions.push_back(Action::LockSecond(id));
+    }
+
+    /// There are no locks here. The others that refresh are not to do so in the same moment.
+    fn pause(&mut self, id: RequestId, reason: Reason, now: Instant) {
+        let until = now + self.rng.up_to(self.longest_pause()) + Millis(1);
         self.attempt = Some(Attempt { id, reason, stage: Stage::Pausing { until, locked: false } });
+    }
+
+    fn longest_pause(&self) -> Millis {
+        let background = self.slack.percent(10);
+        if self.waiters.is_empty() { background } else { background.percent(25) }
     }
 
     /// Somebody waits: politeness has its limits.
@@ -70,14 +90,16 @@ impl Session {
         if self.waiters.is_empty() {
             return;
         }
-        let slack = self.slack;
+        let (wait, pause) = (self.slack.percent(5), self.longest_pause());
         match self.attempt.as_mut().map(|attempt| &mut attempt.stage) {
-            Some(Stage::Locking { until, .. }) => *until = (*until).min(now + slack.percent(5)),
             Some(Stage::Pausing { until, locked: true }) => {
                 *until = now;
                 self.expire_attempt(now);
             }
-            Some(Stage::Pausing { until, .. }) => *until = (*until).min(now + slack.percent(10).percent(25)),
+            Some(Stage::Locking { until, second: false, .. }) => *until = (*until).min(now + wait),
+            Some(Stage::Locking { until, .. } | Stage::Pausing { until, .. }) => {
+                *until = (*until).min(now + pause);
+            }
             _ => {}
         }
     }

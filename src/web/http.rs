@@ -44,6 +44,11 @@ impl Endpoints {
         &self.shared_name
     }
 
+    /// The name of the second lock.
+    pub(super) fn second_name(&self) -> &str {
+        &self.base
+    }
+
     fn url(&self, call: &Call) -> String {
         let tail: [&str; 4] = match call {
             Call::Refresh { reason, active } => {

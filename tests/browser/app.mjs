@@ -2,10 +2,11 @@
 
 const PAGE = '/t/session.html';
 
-// Opens a tab with the app. `options` are the session's; the rest is the tab's.
-export async function openApp({ newPage }, { options, ...rest } = {}) {
-  const search = options ? `?options=${encodeURIComponent(JSON.stringify(options))}` : '';
-  const page = await newPage(PAGE + search, rest);
+// Opens a tab with the app. `options` are the session's. `tab` is a name by which the proxy's records tell
+// who asked, see `askedBy`; `alone: true` keeps it from hearing of the other tabs. The rest is the tab's.
+export async function openApp({ newPage }, { options = {}, tab = '', alone, ...rest } = {}) {
+  const search = new URLSearchParams({ options: JSON.stringify(options), tab, ...(alone && { alone: '1' }) });
+  const page = await newPage(`${PAGE}?${search}`, rest);
   await page.until(() => window.app !== undefined);
   return page;
 }
@@ -96,6 +97,9 @@ export const calls = (page) => page.evaluate(() => window.calls);
 // The refreshes that the proxy saw: { t, reason, status }.
 export const refreshes = ({ proxy }) =>
   proxy.requests('/auth/v1/refresh', 'POST').map(({ t, query, status }) => ({ t, reason: query.reason, status }));
+
+// The name of the tab that a record of the proxy's came from.
+export const askedBy = ({ headers }) => (headers.referer ? new URL(headers.referer).searchParams.get('tab') : undefined);
 
 // Somebody else, on another device, ends the app's session: resolves with when it was acknowledged
 // (epoch ms).

@@ -6,6 +6,9 @@ import { Clock } from './clock.mjs';
 import { throughHistory } from './history.mjs';
 import { settles, until, within } from './wait.mjs';
 
+// For how long a page works at first, in ms, to be told from the others.
+const WORK = 120;
+
 export class ChromiumPage {
   // What this driver can't do, and why: nothing that a test asks for.
   static lacks = {};
@@ -51,6 +54,12 @@ export class ChromiumPage {
   // Runs a function, or an expression, in the page; resolves with its value, which must be JSON.
   async evaluate(script, ...values) {
     return this.#page.evaluate(script, ...values);
+  }
+
+  // A frame of the page, by its URL: what runs a function in it.
+  async frame(url) {
+    const find = () => this.#page.frames().find((frame) => frame.url() === url);
+    return until(find, { what: `the frame of ${url}` });
   }
 
   // Runs a function in every document from now on, before its own scripts.
@@ -113,19 +122,9 @@ export class ChromiumPage {
     await this.#session.send('Page.setWebLifecycleState', { state: 'active' });
   }
 
-  // Finds out which process is the page's, the one whose being stopped silences it. To be done before it is
-  // urgent: it takes a moment.
+  // Looks for the page's process, so that it can be stopped without delay when the time has come.
   async findRenderer() {
-    if (this.#renderer) return;
-    for (const candidate of await this.#browser.renderers()) {
-      stop(candidate);
-      const responds = await this.#responds(700);
-      goOn(candidate);
-      if (responds || !(await this.#responds(5_000))) continue;
-      this.#renderer = candidate;
-      return;
-    }
-    throw new Error('no renderer belongs to this page');
+    this.#renderer ??= await this.#search();
   }
 
   // Stops the page's process: nothing runs, no event is sent, and clocks go on.
@@ -181,6 +180,23 @@ export class ChromiumPage {
   }
 
   // ---- inside
+
+  // The renderer is the one that works when this page does.
+  async #search() {
+    for (let work = WORK; work < 10 * WORK; work *= 1.5) {
+      const before = new Map((await this.#browser.renderers()).map(({ id, cpuTime }) => [id, cpuTime]));
+      await this.evaluate((ms) => {
+        const start = performance.now();
+        while (performance.now() - start < ms);
+      }, work);
+      const worked = (await this.#browser.renderers())
+        .map(({ id, cpuTime }) => ({ id, ms: 1_000 * (cpuTime - (before.get(id) ?? cpuTime)) }))
+        .sort((one, other) => other.ms - one.ms);
+      // Another page, or another process, may have been at work too.
+      if (worked[0].ms > WORK / 3 && !(worked[1]?.ms > worked[0].ms / 2)) return worked[0].id;
+    }
+    throw new Error('no renderer belongs to this page, or too many work at once');
+  }
 
   #responds(ms) {
     return settles(ms, this.evaluate('1'));

@@ -41,9 +41,10 @@ export class Chromium {
   #profile = temporaryFolder('chromium');
   #stderr = '';
 
-  static async launch({ switches = [] } = {}) {
+  // `env` is added to the environment; `patience` is how long it may take to start, in ms.
+  static async launch({ switches = [], env = {}, patience = 30_000 } = {}) {
     const browser = new Chromium();
-    await browser.#start(switches);
+    await browser.#start(switches, env, patience);
     return browser;
   }
 
@@ -67,12 +68,12 @@ export class Chromium {
     await this.cover.bringToFront();
   }
 
-  // The process ids of all renderers.
+  // All renderers: { id, cpuTime } with the process id, and the seconds of processor time it has had.
   async renderers() {
     const session = await this.#puppeteer.target().createCDPSession();
     const { processInfo } = await session.send('SystemInfo.getProcessInfo');
     await session.detach();
-    return processInfo.filter(({ type }) => type === 'renderer').map(({ id }) => id);
+    return processInfo.filter(({ type }) => type === 'renderer');
   }
 
   // As if nobody had used it: for the next test in the same browser.
@@ -88,18 +89,18 @@ export class Chromium {
     await removeFolder(this.#profile);
   }
 
-  async #start(switches) {
+  async #start(switches, env, patience) {
     const words = [...SWITCHES, ...switches, `--user-data-dir=${this.#profile}`, 'about:blank'];
-    this.#child = own(spawn(executable(PROGRAM), words, { stdio: ['ignore', 'ignore', 'pipe'] }));
+    this.#child = own(spawn(executable(PROGRAM), words, { env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', 'pipe'] }));
     this.#child.stderr.setEncoding('utf8').on('data', (text) => (this.#stderr += text));
     this.#child.once('error', (error) => (this.#stderr += error.message));
     const address = () => {
       if (this.#child.exitCode !== null) throw new Error(`Chromium ended: ${this.#stderr}`);
       return this.#stderr.match(/DevTools listening on (ws:\S+)/)?.[1];
     };
-    const browserWSEndpoint = await until(address, { what: 'Chromium to start', timeout: 30_000 });
+    const browserWSEndpoint = await until(address, { what: 'Chromium to start', timeout: patience });
     // No viewport and no network domain: both change how pages behave.
-    const options = { browserWSEndpoint, defaultViewport: null, networkEnabled: false, protocolTimeout: 30_000 };
+    const options = { browserWSEndpoint, defaultViewport: null, networkEnabled: false, protocolTimeout: Math.max(30_000, patience) };
     this.#puppeteer = await puppeteer.connect(options);
   }
 }

@@ -111,6 +111,28 @@ fn whoever_waits_for_a_lock_that_never_comes_goes_ahead_within_its_bound() {
 }
 
 #[test]
+fn those_who_could_not_have_the_lock_go_ahead_one_after_the_other() {
+    // The first of them.
+    let mut world = due_and_locked_out();
+    world.second = Lock::Free;
+    world.run(3_100);
+    assert_eq!(world.sent.len(), 2, "as soon as the wait for the first lock is over");
+    assert_eq!(world.holding, None, "and the second is given back");
+    // The next one is told before it has waited in vain.
+    let mut world = due_and_locked_out();
+    let first = world.asking[0];
+    while world.asking == [first] {
+        world.run(10);
+    }
+    assert_eq!(world.asking.len(), 1);
+    let now = world.now;
+    world.happen(Event::Heard(Message::Token(handover("s1", "ada", now - Millis(50)))));
+    world.run(10_000);
+    assert_eq!(world.sent.len(), 1);
+    assert_eq!(world.asking, []);
+}
+
+#[test]
 fn without_locks_two_tabs_do_not_go_ahead_in_step() {
     let times: std::collections::BTreeSet<u64> = (0..20)
         .map(|seed| {

@@ -100,6 +100,8 @@ pub struct World {
     pub told: Vec<Message>,
     /// Whether the browser's lock is free for this tab.
     pub lock: Lock,
+    /// The lock of those who could not have that one.
+    pub second: Lock,
     /// Refreshes that asked for the lock and have neither got it nor given it up.
     pub asking: Vec<RequestId>,
     /// The refresh that has it.
@@ -136,6 +138,7 @@ impl World {
             ready_at: None,
             told: Vec::new(),
             lock: Lock::Free,
+            second: Lock::Taken,
             asking: Vec::new(),
             holding: None,
             held: BTreeMap::new(),
@@ -333,6 +336,18 @@ impl World {
         }
     }
 
+    /// It asks for a lock, and this is how that lock is.
+    fn ask(&mut self, id: RequestId, lock: Lock) {
+        match lock {
+            Lock::Free => {
+                assert_eq!(self.holding.replace(id), None, "the lock was not given back");
+                self.session.handle(Event::Locked(id), self.now);
+            }
+            Lock::Taken => self.asking.push(id),
+            Lock::Missing => self.session.handle(Event::LockFailed(id), self.now),
+        }
+    }
+
     fn perform(&mut self, action: Action) {
         self.history.push(format!("{action:?}"));
         match action {
@@ -349,14 +364,8 @@ impl World {
                     self.refreshing = None;
                 }
             }
-            Action::Lock(id) => match self.lock {
-                Lock::Free => {
-                    assert_eq!(self.holding.replace(id), None, "the lock was not given back");
-                    self.session.handle(Event::Locked(id), self.now);
-                }
-                Lock::Taken => self.asking.push(id),
-                Lock::Missing => self.session.handle(Event::LockFailed(id), self.now),
-            },
+            Action::Lock(id) => self.ask(id, self.lock),
+            Action::LockSecond(id) => self.ask(id, self.second),
             Action::Unlock(id) => {
                 self.asking.retain(|asking| *asking != id);
                 self.holding.take_if(|holding| *holding == id);

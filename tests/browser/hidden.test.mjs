@@ -1,0 +1,85 @@
+// Hidden tabs under the throttling that users have: some time after a tab was hidden, timers that were armed
+// by timers run once a minute only.
+
+import assert from 'node:assert/strict';
+
+import { askedBy, openApp, openSignedIn, refreshes } from './app.mjs';
+import { assertNoneStale, carried } from './tokens.mjs';
+import { long, scenario } from './scenario.mjs';
+import { sleep } from './wait.mjs';
+
+// The long form is Chromium as it is, with the true numbers: the throttling begins after five minutes (measured
+// in version 156). In the short form it begins after 20 s, and the numbers are compressed.
+const [server, CYCLE, SLACK, HIDDEN, GRACE, switches] = long
+  ? [{}, 50_000, 10_000, 500_000, 300_000, []]
+  : [{ tokenLifetime: '12s', refreshIn: '8s' }, 8_000, 4_000, 82_000, 20_000, ['--enable-features=IntensiveWakeUpThrottling:grace_period_seconds/20']];
+
+// Timers of the usual two kinds: what throttling does to them is what it must not do to the session.
+function startControls() {
+  window.ticks = { interval: [], chain: [] };
+  setInterval(() => window.ticks.interval.push(Date.now()), 2_000);
+  const again = () => {
+    window.ticks.chain.push(Date.now());
+    setTimeout(again, 2_000);
+  };
+  again();
+}
+
+// Calls the API five times in the very moment in which the tab hears that it is shown.
+function callWhenShown() {
+  addEventListener('visibilitychange', () => {
+    if (document.visibilityState === 'hidden') return;
+    const one = () => window.app.session.fetch('/api/me', { cache: 'no-store' }).then(({ status }) => status, (error) => error.code);
+    window.first ??= Promise.all(Array.from({ length: 5 }, one));
+  }, true);
+}
+
+const gaps = (times) => times.slice(1).map((t, place) => t - times[place]);
+
+scenario('throttled, a hidden tab keeps its pace if told to, and any other is fresh when it is shown', { server, switches, timeout: HIDDEN + 90_000 }, async (world) => {
+  const polling = await openSignedIn(world, { tab: 'polling', options: { pollWhileHidden: true } });
+  // Not told of the other's tokens: it has to look after itself.
+  const resting = await openApp(world, { tab: 'resting', alone: true });
+  await resting.until(() => window.app.session.status === 'signedin');
+  await polling.evaluate(startControls);
+  await resting.evaluate(callWhenShown);
+  await resting.hide();
+  assert.equal(await polling.visibility(), 'hidden');
+  const hidden = Date.now();
+  await sleep(HIDDEN);
+
+  const of = (tab) => world.proxy.requests('/auth/v1/refresh').filter((record) => askedBy(record) === tab && record.t > hidden);
+  // The browser was at it: in the same page both controls stood still.
+  const { interval, chain } = await polling.evaluate(() => window.ticks);
+  for (const [kind, times] of Object.entries({ interval, chain })) {
+    const late = times.filter((t) => t > hidden + GRACE + 2_000);
+    world.t.diagnostic(`${kind} of 2 s: ${late.length} ticks in ${(HIDDEN - GRACE) / 1_000} s of throttling`);
+    assert.ok(late.length <= 2 + (HIDDEN - GRACE) / 60_000, `not throttled: ${kind} ticked ${late.length} times`);
+  }
+  // The session did not. A hidden tab is later by a fifth of the slack, and by a tenth at random; timers of
+  // hidden tabs are aligned to whole seconds.
+  const paces = gaps([...of('polling').map(({ t }) => t), Date.now()]);
+  world.t.diagnostic(`ms between refreshes while hidden: ${paces.slice(0, -1).join(', ')}`);
+  assert.ok(paces.length >= Math.floor((HIDDEN - 12_000) / CYCLE / 1.25), `${paces.length} refreshes`);
+  for (const pace of paces) assert.ok(pace <= CYCLE + 0.3 * SLACK + 2_000, `${pace} ms`);
+  assert.deepEqual([...new Set(of('polling').map(({ query, status }) => `${query.reason} ${status}`))], ['timer 200']);
+
+  // The other one asked for nothing. Shown, it asks once, and everything it sends comes after the answer.
+  assert.deepEqual(of('resting'), []);
+  const shown = Date.now();
+  await resting.show();
+  assert.deepEqual(await resting.evaluate(() => window.first), Array(5).fill(200));
+  const [refresh, ...more] = of('resting');
+  assert.ok(['wake', 'request'].includes(refresh.query.reason), refresh.query.reason);
+  assert.deepEqual(more, [], 'one refresh');
+  const calls = carried(world, shown).filter((record) => askedBy(record) === 'resting');
+  assert.equal(calls.length, 5);
+  const answered = refresh.t + refresh.duration;
+  world.t.diagnostic(`shown: the refresh left after ${refresh.t - shown} ms and took ${refresh.duration}, the calls came ${calls[0].t - answered} ms later`);
+  for (const { t, left } of calls) {
+    assert.ok(t >= answered, 'a call left before the refresh was answered');
+    assert.ok(left > CYCLE, `${left} ms were left of its token`);
+  }
+  assertNoneStale(world, hidden);
+  assert.ok(refreshes(world).length < 2 * HIDDEN / CYCLE);
+});

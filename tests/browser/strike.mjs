@@ -1,0 +1,33 @@
+// Strikes the tab that refreshes for all, in the midst of it.
+
+import assert from 'node:assert/strict';
+
+import { askedBy } from './app.mjs';
+import { until } from './wait.mjs';
+
+export const REFRESH = '/auth/v1/refresh';
+
+// How a tab can be struck: `blow`, and where it survives that, what brings it `back`.
+export const BLOWS = {
+  crashed: { blow: (page) => page.crash() },
+  closed: { blow: (page) => page.close() },
+  frozen: { blow: (page) => page.freeze(), back: (page) => page.resume() },
+  stopped: { blow: (page) => page.stopRenderer(), back: (page) => page.continueRenderer() },
+  'taken off the network': { blow: (page) => page.offline(true), back: (page) => page.offline(false) },
+};
+
+// Of `pages`, by the names of their tabs, strikes the one that refreshes next while it waits for the answer;
+// resolves with its name, its page, and the proxy's record of the refresh.
+export async function strike({ proxy }, pages, { blow }) {
+  const from = Date.now();
+  // Answered late, and to nobody else: the others' refreshes go through.
+  proxy.fault(REFRESH, { answerDelay: 30_000 }, { times: 1 });
+  const held = () => proxy.requests(REFRESH).findLast(({ t, fault, duration }) => t >= from && fault && duration === null);
+  const record = await until(held, { what: 'a refresh to be held', timeout: 16_000, every: 5 });
+  const tab = askedBy(record);
+  const page = pages.get(tab);
+  assert.ok(page, `the refresh came from ${tab}`);
+  await blow(page);
+  assert.equal(record.status, null, 'it was struck in the midst of it');
+  return { tab, page, record };
+}
