@@ -136,6 +136,17 @@ fn a_sign_out_that_the_server_does_not_hear_of_is_taken_back() {
 }
 
 #[test]
+fn a_sign_out_that_a_portal_answers_with_its_own_page_is_taken_back() {
+    let mut world = World::signed_in();
+    let call = world.sign_out(100, Answer::Garbage);
+    world.run(100);
+    let refusal = world.finished[0].1.as_ref().unwrap_err();
+    assert_eq!((world.finished[0].0, refusal.code), (call, ErrorCode::UnexpectedAnswer));
+    assert_eq!(world.session.status(), Status::SignedIn);
+    assert_eq!(world.signed_out(), []);
+}
+
+#[test]
 fn a_sign_out_of_a_session_that_has_ended_already_is_done() {
     let mut world = World::signed_in();
     world.sign_out(100, Answer::Ended(Code::SessionRevoked, "s1"));
