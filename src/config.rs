@@ -18,6 +18,9 @@ pub struct Config {
     pub tabs: bool,
     /// Entropy for jitter. Tabs that share it would act in step.
     pub seed: u64,
+    /// What is broken about this core.
+    #[cfg(feature = "mutants")]
+    pub mutation: Option<crate::mutation::Mutation>,
 }
 
 impl Config {
@@ -33,6 +36,8 @@ impl Default for Config {
             poll_while_hidden: false,
             tabs: true,
             seed: 0,
+            #[cfg(feature = "mutants")]
+            mutation: None,
         }
     }
 }

@@ -198,7 +198,8 @@ impl Reply {
 
     pub(crate) fn into_sign_out_meaning(self) -> CallMeaning {
         match self {
-            Self::Http { status: 200 | 204, .. } => CallMeaning::Done,
+            // Nothing else: a proxy's or a portal's 200 has not ended anything.
+            Self::Http { status: 204, .. } => CallMeaning::Done,
             // Ended already: what the user wanted holds.
             Self::Http { status: 401, problem: Some(ref problem), .. }
                 if problem.code.and_then(end_reason).is_some() =>

@@ -76,6 +76,9 @@
 //! assert!((49_920..=50_920).contains(&due.since(now).0));
 //! ```
 
+#[macro_use]
+mod mutation;
+
 pub mod action;
 pub mod clock;
 pub mod config;
@@ -85,6 +88,9 @@ pub mod message;
 pub mod protocol;
 pub mod session;
 pub mod token;
+
+#[cfg(feature = "mutants")]
+pub use mutation::Mutation;
 
 #[cfg(target_family = "wasm")]
 pub mod web;

@@ -292,9 +292,14 @@ impl Session {
     }
 
     fn expire(&mut self, now: Instant) {
-        self.expire_attempt(now);
+        if !mutant!(self, MissesTimeout) {
+            self.expire_attempt(now);
+        }
         self.expire_call(now);
         while let Some((id, _)) = self.waiters.pop_due(now) {
+            if mutant!(self, ForgetsWaiter) {
+                continue;
+            }
             let failed = Settled::Failed(ErrorCode::Timeout, self.last_failure);
             self.actions.push_back(Action::Settle(id, failed));
         }
@@ -330,6 +335,10 @@ impl Session {
     /// Settles those whom `settle` has an answer for; the others go on waiting.
     fn settle_where(&mut self, settle: impl Fn(&Waiter) -> Option<Settled>) {
         let settled = self.waiters.drain_if(|waiter| settle(waiter).is_some());
+        if mutant!(self, SettlesTwice) {
+            let again = settled.first().and_then(|(id, waiter)| Some(Action::Settle(*id, settle(waiter)?)));
+            self.actions.extend(again);
+        }
         self.actions.extend(
             settled.into_iter().filter_map(|(id, waiter)| Some(Action::Settle(id, settle(&waiter)?))),
         );
@@ -347,8 +356,15 @@ impl Session {
         self.frozen = false;
         // Whichever event is the first of those that tell that it is back.
         self.unverified |= std::mem::take(&mut self.away) && self.latest().is_some();
+        if mutant!(self, RestoresUnasked) {
+            self.unverified = false;
+        }
         self.expire(now);
         self.backoff.hurry();
+        if mutant!(self, SecondRefresh) && self.attempt.is_some() {
+            let id = self.next_id();
+            self.send(id, Reason::Wake, false, now);
+        }
         let overdue = self.latest().is_some_and(|token| now >= token.refresh_at());
         if overdue && self.polls() {
             self.wish.get_or_insert(Reason::Wake);
@@ -373,6 +389,9 @@ impl Session {
         self.last_failure = None;
         self.turn_away();
         self.announce_ready();
+        if mutant!(self, EndsTwice) {
+            self.emit(Notice::SignedOut { reason, session: session.clone() });
+        }
         self.emit(Notice::SignedOut { reason, session });
     }
 
@@ -394,8 +413,18 @@ impl Session {
         self.close_calls();
         self.settle_where(|_| Some(Settled::Failed(ErrorCode::Closed, None)));
         self.announce_ready();
+        if mutant!(self, LivesAfterClose) {
+            return;
+        }
         self.phase = Phase::Closed;
         self.wish = None;
+    }
+
+    /// Lets every draw be this many hundredths of its limit. Whether there was one since this was
+    /// called last.
+    #[cfg(feature = "model")]
+    pub fn dictate(&mut self, share: Option<u64>) -> bool {
+        self.rng.dictate(share)
     }
 
     /// Gives up a held request; nothing is settled. Does nothing if it was settled before.

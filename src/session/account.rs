@@ -27,6 +27,14 @@ impl Session {
     /// [`ErrorCode::Busy`] while another sign-in or a sign-out is under way: answers to two of
     /// them could set the cookie in either order. [`ErrorCode::Closed`] after a close.
     pub fn sign_in(&mut self, now: Instant) -> Result<RequestId, ErrorCode> {
+        // A call that ran out while the page slept keeps nobody from making another.
+        self.expire(now);
+        let begun = self.begin_sign_in(now);
+        self.pump(now);
+        begun
+    }
+
+    fn begin_sign_in(&mut self, now: Instant) -> Result<RequestId, ErrorCode> {
         match self.phase {
             Phase::Closed => return Err(ErrorCode::Closed),
             Phase::SigningOut { .. } => return Err(ErrorCode::Busy),
@@ -38,7 +46,6 @@ impl Session {
         let call = self.new_call(now);
         let id = call.id;
         self.sign_in = Some(call);
-        self.pump(now);
         Ok(id)
     }
 
@@ -50,6 +57,13 @@ impl Session {
     /// [`ErrorCode::Busy`] while a sign-in or another sign-out is under way,
     /// [`ErrorCode::Closed`] after a close.
     pub fn sign_out(&mut self, now: Instant) -> Result<Option<RequestId>, ErrorCode> {
+        self.expire(now);
+        let begun = self.begin_sign_out(now);
+        self.pump(now);
+        begun
+    }
+
+    fn begin_sign_out(&mut self, now: Instant) -> Result<Option<RequestId>, ErrorCode> {
         let token = match &self.phase {
             Phase::Closed => return Err(ErrorCode::Closed),
             Phase::SigningOut { .. } => return Err(ErrorCode::Busy),
@@ -64,7 +78,6 @@ impl Session {
         let id = call.id;
         self.phase = Phase::SigningOut { token, call };
         self.turn_away();
-        self.pump(now);
         Ok(Some(id))
     }
 

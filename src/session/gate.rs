@@ -60,6 +60,9 @@ impl Session {
     ///
     /// A token from before the page was put away waits for the first answer.
     fn may_send(&self, token: &Token, now: Instant) -> bool {
+        if mutant!(self, GateIgnoresDeadline) {
+            return true;
+        }
         if self.unverified {
             return false;
         }
@@ -99,7 +102,8 @@ impl Session {
         }
         let about_to = self.attempt.is_some() || self.wish == Some(Reason::Rejected);
         if newest && !about_to {
-            let forced_lately = self.forced_at.is_some_and(|at| now < at + self.slack);
+            let forced_lately =
+                !mutant!(self, ForcesWithoutLimit) && self.forced_at.is_some_and(|at| now < at + self.slack);
             if forced_lately || self.backoff.failures() > 0 {
                 return Rejection::Surface;
             }

@@ -99,6 +99,9 @@ impl Session {
 
     /// Before this moment, back-off and budget allow no attempt.
     pub(super) fn allowed_at(&self, blocked: bool) -> Instant {
+        if mutant!(self, NoBudget) {
+            return self.backoff.until(blocked);
+        }
         self.backoff.until(blocked).max(self.budget.available_at(self.slack))
     }
 
@@ -118,7 +121,7 @@ impl Session {
     /// of a page.
     pub(super) fn begin(&mut self, reason: Reason, now: Instant) {
         let id = self.next_id();
-        if self.config.tabs && reason != Reason::Start {
+        if self.config.tabs && reason != Reason::Start && !mutant!(self, TakesNoLock) {
             let until = now + self.slack.percent(if self.waiters.is_empty() { 30 } else { 5 });
             let stage = Stage::Locking { since: now, until, second: false };
             self.attempt = Some(Attempt { id, reason, stage });
@@ -175,6 +178,10 @@ impl Session {
         let Some(attempt) = self.attempt.take_if(|attempt| attempt.deadline().0 <= now) else { return };
         let Attempt { id, reason, stage } = attempt;
         match stage {
+            Stage::Locking { second, .. } if mutant!(self, WaitsForEver) => {
+                let stage = Stage::Locking { since: now, until: now + self.slack, second };
+                self.attempt = Some(Attempt { id, reason, stage });
+            }
             Stage::Locking { second, .. } => {
                 self.actions.push_back(Action::Unlock(id));
                 if second { self.send(id, reason, false, now) } else { self.queue(reason, now) }
@@ -202,7 +209,9 @@ impl Session {
 
     /// An answer came. One that nobody waits for any more changes nothing.
     pub(super) fn answered(&mut self, id: RequestId, reply: Reply, now: Instant) {
-        let in_flight = |attempt: &mut Attempt| attempt.id == id && matches!(attempt.stage, Stage::Sent(_));
+        let any = mutant!(self, LateAnswerCounts);
+        let in_flight =
+            |attempt: &mut Attempt| (any || attempt.id == id) && matches!(attempt.stage, Stage::Sent(_));
         let Some(Attempt { reason, stage: Stage::Sent(sent), .. }) = self.attempt.take_if(in_flight) else {
             return self.call_answered(id, reply, now);
         };
@@ -218,7 +227,8 @@ impl Session {
     }
 
     fn refreshed(&mut self, reason: Reason, sent: &Sent, grant: Grant, now: Instant) {
-        let token = Token::new(grant.clone(), self.next_serial(), sent.at);
+        let from = if mutant!(self, CountsFromAnswer) { now } else { sent.at };
+        let token = Token::new(grant.clone(), self.next_serial(), from);
         if token.remaining(now) <= token.slack().percent(20) {
             // It spent its life on the way: the page slept in between. The next one is sent at once.
             self.user_active |= sent.active;
@@ -278,7 +288,8 @@ impl Session {
         self.last_failure = None;
         let user = self.user_since;
         let live = token.remaining(now) > Millis(0);
-        self.settle_where(|waiter| match waiter.user.is_none_or(|made_for| made_for == user) {
+        let any = mutant!(self, WaiterOfAnyUser);
+        self.settle_where(|waiter| match any || waiter.user.is_none_or(|made_for| made_for == user) {
             true => live.then(|| Settled::Token(Arc::clone(&token))),
             false => Some(Settled::Failed(ErrorCode::SessionChanged, None)),
         });
@@ -294,7 +305,7 @@ impl Session {
         let current = self.account().map(|account| account.id.as_str());
         let asked_for_current = sent.session == current.map(|_| self.session_since);
         let names_current = match (&named, current) {
-            (Some(named), Some(current)) => named == current,
+            (Some(named), Some(current)) => named == current || mutant!(self, EndCountsForAny),
             _ => true,
         };
         // A sign-in ends the session it replaces. Its own answer, which is about to come, says
@@ -334,6 +345,13 @@ impl Session {
         retry_after: Option<Millis>,
         now: Instant,
     ) {
+        if mutant!(self, ErrorEndsSession) && matches!(failure, Failure::Status(500..)) {
+            return self.end(EndReason::NoSession);
+        }
+        if mutant!(self, DropsToken) {
+            self.phase = Phase::Loading;
+        }
+        let retry_after = retry_after.filter(|_| !mutant!(self, IgnoresRetryAfter));
         self.user_active |= sent.active;
         self.unverified = false;
         let network = failure == Failure::Network;

@@ -3,17 +3,46 @@
 use crate::clock::Millis;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Rng(u64);
+pub(super) struct Rng {
+    state: u64,
+    #[cfg(feature = "model")]
+    dictated: Dictated,
+}
+
+/// What the model checker says instead.
+#[cfg(feature = "model")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Dictated {
+    /// Every draw is this many hundredths of its limit.
+    share: Option<u64>,
+    /// Whether there was a draw since it was said.
+    drawn: bool,
+}
 
 impl Rng {
     pub(super) const fn new(seed: u64) -> Self {
-        Self(seed)
+        Self {
+            state: seed,
+            #[cfg(feature = "model")]
+            dictated: Dictated { share: None, drawn: false },
+        }
+    }
+
+    /// Says what is drawn from now on; whether anything was drawn since it was said last.
+    #[cfg(feature = "model")]
+    pub(super) fn dictate(&mut self, share: Option<u64>) -> bool {
+        std::mem::replace(&mut self.dictated, Dictated { share, drawn: false }).drawn
     }
 
     /// A length from zero to `limit`, both included.
     pub(super) fn up_to(&mut self, limit: Millis) -> Millis {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
+        #[cfg(feature = "model")]
+        if let Some(share) = self.dictated.share {
+            self.dictated.drawn = true;
+            return limit.percent(share);
+        }
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^= z >> 31;

@@ -108,6 +108,9 @@ impl Session {
     /// same, and kept from everybody.
     pub(super) fn freeze(&mut self) {
         self.frozen = true;
+        if mutant!(self, KeepsLock) {
+            return;
+        }
         match self.attempt.as_mut() {
             Some(Attempt { id, stage: Stage::Sent(sent), .. }) => {
                 let given_back = std::mem::take(&mut sent.locked).then_some(Action::Unlock(*id));
@@ -145,7 +148,7 @@ impl Session {
         self.woken(now);
         match self.phase {
             Phase::SignedIn(_) => {
-                self.unverified = true;
+                self.unverified = !mutant!(self, RestoresUnasked);
                 self.wish.get_or_insert(Reason::Wake);
             }
             Phase::SignedOut => {
@@ -212,14 +215,17 @@ impl Session {
         }
         let ours = self.account().is_some_and(|account| account == grant.session());
         let expected = self.has_heard_of(&grant.session().id);
-        let believed = ours || (confirmed && expected);
+        let believed = ours || (confirmed && expected) || mutant!(self, BelievesAnyToken);
+        let sent_at = if mutant!(self, CountsFromReceipt) { now } else { sent_at };
         if !believed {
             return self.suspect(grant.session().id.clone(), now);
         }
         let token = Token::new(grant, self.next_serial(), sent_at);
         let newer = !ours || self.latest().is_none_or(|latest| token.deadline() > latest.deadline());
         if newer && token.remaining(now) > token.slack().percent(20) {
-            self.drop_attempt();
+            if !mutant!(self, NoRecheck) {
+                self.drop_attempt();
+            }
             self.user_active &= !active;
             self.suspect = None;
             self.take_over(token, None, now.since(sent_at), now);

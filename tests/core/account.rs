@@ -155,6 +155,25 @@ fn signing_out_withholds_the_token_at_once() {
 }
 
 #[test]
+fn a_call_that_ran_out_while_the_page_slept_keeps_nobody_from_the_next() {
+    let mut world = World::signed_in();
+    let first = world.sign_out(100, Answer::Silence);
+    world.sleep(3_600_000);
+    let second = world.sign_out(100, Answer::NoContent);
+    world.run(100);
+    assert_eq!(world.finished[0].0, first);
+    assert_eq!(world.finished[0].1.as_ref().unwrap_err().code, ErrorCode::Timeout);
+    assert_eq!(world.finished[1], (second, Ok(())));
+
+    let mut world = World::signed_in();
+    world.sign_in(100, Answer::Silence);
+    world.sleep(3_600_000);
+    let second = world.sign_in(100, Answer::Token("s2", "grace"));
+    world.run(100);
+    assert_eq!(world.finished[1], (second, Ok(())));
+}
+
+#[test]
 fn a_sign_out_that_the_server_does_not_hear_of_is_taken_back() {
     for answer in [Answer::Unreachable, Answer::Status(503), Answer::Status(429), Answer::Silence] {
         let mut world = World::signed_in();
@@ -166,6 +185,17 @@ fn a_sign_out_that_the_server_does_not_hear_of_is_taken_back() {
         assert_eq!(world.gate(), Some(Some(serial)));
         assert_eq!(world.signed_out(), []);
     }
+}
+
+#[test]
+fn a_sign_out_that_a_portal_answers_with_its_own_page_is_taken_back() {
+    let mut world = World::signed_in();
+    let call = world.sign_out(100, Answer::Garbage);
+    world.run(100);
+    let refusal = world.finished[0].1.as_ref().unwrap_err();
+    assert_eq!((world.finished[0].0, refusal.code), (call, ErrorCode::UnexpectedAnswer));
+    assert_eq!(world.session.status(), Status::SignedIn);
+    assert_eq!(world.signed_out(), []);
 }
 
 #[test]
