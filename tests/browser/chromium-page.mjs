@@ -78,6 +78,11 @@ export class ChromiumPage {
     await this.#page.close();
   }
 
+  // As the user's own: pressing a key.
+  async press(key) {
+    await this.#page.keyboard.press(key);
+  }
+
   // ---- visible and hidden
 
   async visibility() {
@@ -90,8 +95,13 @@ export class ChromiumPage {
     await this.until(() => document.visibilityState === 'hidden');
   }
 
-  async show() {
+  // Brings it to the front, whatever that does to it.
+  async front() {
     await this.#page.bringToFront();
+  }
+
+  async show() {
+    await this.front();
     await this.until(() => document.visibilityState === 'visible');
   }
 
