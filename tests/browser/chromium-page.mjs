@@ -119,7 +119,12 @@ export class ChromiumPage {
 
   // Looks for the page's process, so that it can be stopped without delay when the time has come.
   async knowRenderer() {
-    this.#renderer ??= await this.#findRenderer();
+    return (this.#renderer ??= await this.#findRenderer());
+  }
+
+  // A command of the DevTools protocol, for what only a benchmark wants to know.
+  async devtools(method, parameters) {
+    return this.#session.send(method, parameters);
   }
 
   // Stops the page's process: nothing runs, no event is sent, and clocks go on.
