@@ -29,7 +29,7 @@ const RETRYABLE = new Set(['timeout', 'unavailable', 'network', 'rate_limited', 
 
 export class SessionError extends Error {
   constructor(code, { about = '', cause, retryAfter, status } = {}) {
-    const advice = (ADVICE[code] ?? code).replace('{}', about);
+    const advice = (ADVICE[code] ?? code).replace('{}', () => about);
     super(`${advice} (${code})`, cause === undefined ? undefined : { cause });
     this.name = 'SessionError';
     this.code = code;

@@ -22,7 +22,7 @@
  * const session = createSession();
  *
  * session.addEventListener('signedout', ({ detail }) => {
- *   if (detail.reason !== 'no_session') location.assign('/sign-in');
+ *   if (detail.session) location.assign('/sign-in');
  * });
  *
  * await session.ready;
@@ -68,7 +68,8 @@ export interface SessionOptions {
 
   /**
    * How long a request may be held back for a token, and a sign-in or sign-out may take: whole
-   * milliseconds, from 1 to 3,600,000. Then it rejects with code `timeout`.
+   * milliseconds, from 1 to 3,600,000. Then it rejects with code `timeout`. A sign-in that has to
+   * wait for the WebAssembly module waits for that as long at most, and then for its answer.
    *
    * @defaultValue `10_000`
    */

@@ -24,6 +24,7 @@ export class Link {
   #asking = 0;
   #early = new Map(); // what was settled while the core was still being asked
   #claims;
+  #release; // gives the lock back that was asked for last
   #ready = Promise.withResolvers?.() ?? withResolvers();
 
   constructor(options, emit) {
@@ -127,6 +128,7 @@ export class Link {
     this.#gone ??= error;
     clearTimeout(this.#retry);
     this.#unwatch?.();
+    this.#release?.();
     for (const { reject } of [...this.#waiters.values(), ...this.#calls.values()]) reject(error);
     this.#calls.clear();
     if (error.code === 'closed') this.#ready.resolve();
@@ -234,6 +236,7 @@ export class Link {
         if (error) call?.reject(errorFrom(error));
         else call?.resolve();
       },
+      keep: (release) => (this.#release = release),
       ready: () => this.#ready.resolve(),
       emit: (kind, detail) => {
         this.#claims = undefined;

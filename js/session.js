@@ -62,7 +62,11 @@ class Session extends EventTarget {
   // An arrow: it is handed to other libraries without its object.
   fetch = (input, init) => send(this.#link, this.#allowed, this.#link.native, input, init);
 
-  async getToken({ signal } = {}) {
+  async getToken(options) {
+    const { signal } = options ?? {};
+    if (signal !== undefined && !(signal instanceof AbortSignal)) {
+      throw new SessionError('invalid_argument', { about: 'signal must be an AbortSignal' });
+    }
     signal?.throwIfAborted();
     const pass = this.#link.pass() ?? (await this.#link.hold(signal));
     if (!pass.bearer) throw new SessionError('signed_out');

@@ -24,6 +24,18 @@ impl Millis {
     }
 }
 
+impl Millis {
+    /// The longest timer that can be set: above 2^31 - 1 ms (24.8 days) browsers fire at once (HTML
+    /// standard, timer initialization: the timeout is a `long`).
+    pub const LONGEST_TIMER: Self = Self(i32::MAX as u64);
+
+    /// The delay to ask a timer for. One that fires early is set again.
+    #[must_use]
+    pub const fn as_timer(self) -> u32 {
+        if self.0 < Self::LONGEST_TIMER.0 { self.0 as u32 } else { Self::LONGEST_TIMER.0 as u32 }
+    }
+}
+
 impl Add for Millis {
     type Output = Self;
 
@@ -195,6 +207,15 @@ mod tests {
             let now = clock.now(reading);
             assert!(now >= last);
             last = now;
+        }
+    }
+
+    #[test]
+    fn no_timer_is_so_long_that_a_browser_would_fire_it_at_once() {
+        assert_eq!(Millis(0).as_timer(), 0);
+        assert_eq!(Millis(50_000).as_timer(), 50_000);
+        for long in [1 << 31, (1 << 31) - 1, 1 << 32, (1 << 32) + 5, u64::MAX] {
+            assert_eq!(Millis(long).as_timer(), 2_147_483_647);
         }
     }
 

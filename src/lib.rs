@@ -29,8 +29,11 @@
 //!                          └───────────┘
 //! ```
 //!
-//! Only three answers lead to `signedout`: a 401 with the code `session_revoked`,
-//! `session_expired` or `no_session`, or the success of the user's own sign-out. Everything else
+//! Only the server's word leads to `signedout`: a 401 with the code `session_revoked`,
+//! `session_expired` or `no_session`, or the success of the user's own sign-out; it may have been
+//! said to another tab of the browser, which passes it on. An end counts for the session that it
+//! names. Where the cookie turns out to be of another session than this tab's, and that one has
+//! ended, the tab asks once more before it believes that nothing stands for its own. Everything else
 //! that a refresh may be answered, and every failure to be answered, leaves the session as it is.
 //!
 //! # How it is driven

@@ -15,6 +15,7 @@
 //! | the same on a link that has shown itself slow | 80 % | 8 s |
 //! | wait for the other tabs' lock, in the background | 30 % | 3 s |
 //! | the same while a request is held back | 5 % | 0.5 s |
+//! | pause after another tab had it, for what that one has said | 0.5 % | 0.05 s |
 //! | wait for the second lock, before going ahead without any | 5 to 10 % | 0.5 to 1 s |
 //! | the same while a request is held back | up to 2.5 % | up to 0.25 s |
 //! | pause where there are no locks | 0 to 10 % | 0 to 1 s |
@@ -124,6 +125,8 @@ pub struct Session {
     backoff: Backoff,
     budget: Budget,
     last_failure: Option<Failure>,
+    /// Failures that the application was told of and that are not over.
+    trouble: u32,
     /// When a 401 last forced a refresh.
     forced_at: Option<Instant>,
     /// The first token of the current user: a 401 to an older one was another user's.
@@ -162,6 +165,7 @@ impl Session {
             backoff: Backoff::new(),
             budget: Budget::new(),
             last_failure: None,
+            trouble: 0,
             forced_at: None,
             user_since: Serial(0),
             session_since: Serial(0),

@@ -39,6 +39,11 @@ use http::{Call, Endpoints};
 use lifecycle::Listeners;
 use lock::Wish;
 
+/// Smaller than the standard allocator by 2 KB of 40, which matters more here than its speed: a request
+/// that passes the gate allocates nothing.
+#[global_allocator]
+static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
+
 /// One session, as `js/link.js` holds it. Everything here returns at once; what takes time
 /// comes back through the host.
 #[wasm_bindgen(js_name = Core)]
@@ -68,7 +73,7 @@ struct Shell {
 
 #[wasm_bindgen(js_class = Core)]
 impl Handle {
-    /// Starts: the first refresh goes out before this returns. `url` is the absolute URL of the
+    /// Starts: the first refresh goes out as soon as this has returned. `url` is the absolute URL of the
     /// server's base path, without a trailing slash; the limits are in ms. `js/options.js` has
     /// checked them.
     #[wasm_bindgen(constructor)]

@@ -155,3 +155,30 @@ test('what is installed over fetch lets other origins pass', async () => {
   `);
   assert.deepEqual(results, [200, 'crashed']);
 });
+
+test('the lock that other tabs wait for is given back', async () => {
+  const [before, after] = await crash(`
+    globalThis.BroadcastChannel = class {
+      postMessage() {}
+      close() {}
+    };
+    let held = 0;
+    const request = async (name, options, granted) => {
+      held += 1;
+      await granted({ name });
+      held -= 1;
+    };
+    Object.defineProperty(globalThis, 'navigator', { value: { locks: { request } }, configurable: true });
+    const { session, server } = await signedIn(t);
+    server.refresh = never;
+    clock.sleep(100_000);
+    const waiting = session.getToken();
+    await settle();
+    report([held, ...(await codes(waiting))]);
+    trap();
+    await settle();
+    report([held, ...(await codes(waiting))]);
+  `);
+  assert.deepEqual(before, [1, 'pending']);
+  assert.deepEqual(after, [0, 'crashed']);
+});

@@ -292,7 +292,7 @@ test('the refreshes of any minute are bounded, whatever the server answers and t
   const answers = [
     () => new Response('', { status: 500 }),
     () => new Response('', { status: 401 }),
-    () => problem(401, 'session_revoked', { session: 'another' }),
+    () => problem(401, 'session_revoked'),
     () => problem(429, 'rate_limited', {}, { 'retry-after': '0' }),
     () => json(200, {}),
     () => Promise.reject(new TypeError('offline')),

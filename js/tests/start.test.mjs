@@ -135,11 +135,22 @@ test('a revoked session is signed out with the reason', async (t) => {
   assert.deepEqual(events.at(-1), { name: 'signedout', reason: 'session_revoked', user: 'ada', session: 's1' });
 });
 
-test('the end of another session does not end this one', async (t) => {
+test('the end of another session does not end this one, unless the server says it again', async (t) => {
   const { session, server } = await signedIn(t);
-  server.refresh = () => problem(401, 'session_revoked', { session: 'somebody-elses' });
-  await clock.pass(55_000);
+  const seen = [];
+  session.addEventListener('signedout', ({ detail }) => seen.push(detail.reason));
+  const honest = server.refresh;
+  server.refresh = () => {
+    server.refresh = honest;
+    return problem(401, 'session_revoked', { session: 'somebody-elses' });
+  };
+  await clock.pass(60_000);
   assert.equal(session.status, 'signedin');
+  // The cookie is that session's: nothing stands for this one.
+  server.refresh = () => problem(401, 'session_revoked', { session: 'somebody-elses' });
+  await clock.pass(60_000);
+  assert.equal(session.status, 'signedout');
+  assert.deepEqual(seen, ['no_session']);
 });
 
 test('expiresIn and refreshIn count milliseconds down to zero', async (t) => {

@@ -91,6 +91,7 @@ impl Session {
                 self.suspect = None;
                 let stale = token.remaining(now) <= token.slack().percent(20);
                 self.install(token, now);
+                self.recover();
                 if stale {
                     // The page slept over the answer. The session is there all the same.
                     self.wish = Some(Reason::Wake);

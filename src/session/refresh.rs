@@ -24,12 +24,14 @@ pub(super) struct Attempt {
 pub(super) enum Stage {
     /// The lock was asked for, or the second one.
     Locking {
+        since: Instant,
         until: Instant,
         second: bool,
     },
-    /// There is none; another tab may still say something.
+    /// There is none, or just now there was another's; another tab may still say something.
     Pausing {
         until: Instant,
+        locked: bool,
     },
     Sent(Sent),
 }
@@ -49,7 +51,7 @@ pub(super) struct Sent {
 impl Attempt {
     pub(super) fn deadline(&self) -> (Instant, TimerKind) {
         match &self.stage {
-            Stage::Locking { until, .. } | Stage::Pausing { until } => (*until, TimerKind::Lock),
+            Stage::Locking { until, .. } | Stage::Pausing { until, .. } => (*until, TimerKind::Lock),
             Stage::Sent(sent) => (sent.times_out_at, TimerKind::AttemptTimeout),
         }
     }
@@ -118,7 +120,8 @@ impl Session {
         let id = self.next_id();
         if self.config.tabs && reason != Reason::Start {
             let until = now + self.slack.percent(if self.waiters.is_empty() { 30 } else { 5 });
-            self.attempt = Some(Attempt { id, reason, stage: Stage::Locking { until, second: false } });
+            self.attempt =
+                Some(Attempt { id, reason, stage: Stage::Locking { since: now, until, second: false } });
             self.actions.push_back(Action::Lock(id));
         } else {
             self.send(id, reason, false, now);
@@ -156,7 +159,7 @@ impl Session {
         let Some(attempt) = self.attempt.take() else { return };
         let locked = match attempt.stage {
             Stage::Locking { .. } => true,
-            Stage::Pausing { .. } => false,
+            Stage::Pausing { locked, .. } => locked,
             Stage::Sent(sent) => {
                 self.user_active |= sent.active;
                 self.actions.push_back(Action::Abort(attempt.id));
@@ -176,7 +179,13 @@ impl Session {
                 self.actions.push_back(Action::Unlock(id));
                 if second { self.send(id, reason, false, now) } else { self.queue(reason, now) }
             }
-            Stage::Pausing { .. } => self.send(id, reason, false, now),
+            Stage::Pausing { locked, .. } => self.send(id, reason, locked, now),
+            Stage::Sent(sent) if now.since(sent.times_out_at) > self.patience() => {
+                // Nobody was there to see it run out: the page slept, or stood still. That is no
+                // failure of the server's and says nothing of the link.
+                self.attempt = Some(Attempt { id, reason, stage: Stage::Sent(sent) });
+                self.put_off();
+            }
             Stage::Sent(sent) => {
                 self.actions.push_back(Action::Abort(id));
                 self.unlock(id, &sent);
@@ -226,9 +235,14 @@ impl Session {
     /// A token is here: everybody is told, and all failures are forgotten.
     pub(super) fn take_over(&mut self, token: Token, reason: Option<Reason>, took: Millis, now: Instant) {
         let expires_in = token.remaining(now);
-        let failures = self.backoff.failures();
         self.install(token, now);
         self.emit(Notice::Refreshed { reason, took, expires_in });
+        self.recover();
+    }
+
+    /// There is a token again: whoever was told of trouble is told that it is over.
+    pub(super) fn recover(&mut self) {
+        let failures = std::mem::take(&mut self.trouble);
         if failures > 0 {
             self.emit(Notice::Recovered { failures });
         }
@@ -286,14 +300,20 @@ impl Session {
         // A sign-in ends the session it replaces. Its own answer, which is about to come, says
         // more than this one.
         let being_replaced = self.sign_in.is_some() && current.is_some();
-        // The browser's cookie stands for the session that another tab signed in to, and that one
-        // has ended: nothing stands for this tab's.
-        let gone_with_another = named.as_ref().is_some_and(|named| self.has_heard_of(named));
-        if asked_for_current && gone_with_another && !being_replaced {
-            self.settle_suspicion(sent.at);
-            return self.end(EndReason::NoSession);
+        if !asked_for_current || being_replaced {
+            return self.failed(reason, sent, Failure::OtherSession, None, now);
         }
-        if !asked_for_current || !names_current || being_replaced {
+        if !names_current {
+            // The browser's cookie stands for a session that another tab signed in to, and that one
+            // has ended: nothing stands for this tab's. It may be a late word, and this tab may not
+            // have heard of that session (it was in the back/forward cache): then it asks again, and
+            // the second answer counts.
+            let named = named.unwrap_or_default();
+            if self.has_heard_of(&named) {
+                self.settle_suspicion(sent.at);
+                return self.end(EndReason::NoSession);
+            }
+            self.suspect(named, now);
             return self.failed(reason, sent, Failure::OtherSession, None, now);
         }
         self.settle_suspicion(sent.at);
@@ -333,8 +353,11 @@ impl Session {
             }
             (Purpose::Send, None) => None,
         });
-        if self.backoff.failures() == 1 && !matches!(self.phase, Phase::SignedOut) {
-            self.emit(Notice::Degraded { failure, reason });
+        if !matches!(self.phase, Phase::SignedOut) {
+            self.trouble = self.trouble.saturating_add(1);
+            if self.trouble == 1 {
+                self.emit(Notice::Degraded { failure, reason });
+            }
         }
     }
 }

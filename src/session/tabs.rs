@@ -35,6 +35,16 @@ impl Session {
 
     pub(super) fn locked(&mut self, id: RequestId, now: Instant) {
         match self.attempt.take_if(|attempt| attempt.id == id) {
+            // Another tab had it meanwhile, and has told of its token just before giving it back. Nothing
+            // says which of the two arrives here first.
+            // The second lock is worth no pause where it came at once: those behind don't wait for long.
+            Some(Attempt { reason, stage: Stage::Locking { since, second, .. }, .. })
+                if now > since + self.slack.percent(if second { 3 } else { 0 })
+                    && self.waiters.is_empty() =>
+            {
+                let until = now + Millis(self.slack.0 / 200);
+                self.attempt = Some(Attempt { id, reason, stage: Stage::Pausing { until, locked: true } });
+            }
             Some(Attempt { reason, stage: Stage::Locking { .. }, .. }) => self.send(id, reason, true, now),
             // It came too late.
             other => {
@@ -58,14 +68,15 @@ impl Session {
         let id = self.next_id();
         let half = Millis(self.longest_pause().0 / 2);
         let until = now + half + self.rng.up_to(half) + Millis(1);
-        self.attempt = Some(Attempt { id, reason, stage: Stage::Locking { until, second: true } });
+        self.attempt =
+            Some(Attempt { id, reason, stage: Stage::Locking { since: now, until, second: true } });
         self.actions.push_back(Action::LockSecond(id));
     }
 
     /// There are no locks here. The others that refresh are not to do so in the same moment.
     fn pause(&mut self, id: RequestId, reason: Reason, now: Instant) {
         let until = now + self.rng.up_to(self.longest_pause()) + Millis(1);
-        self.attempt = Some(Attempt { id, reason, stage: Stage::Pausing { until } });
+        self.attempt = Some(Attempt { id, reason, stage: Stage::Pausing { until, locked: false } });
     }
 
     fn longest_pause(&self) -> Millis {
@@ -80,8 +91,12 @@ impl Session {
         }
         let (wait, pause) = (self.slack.percent(5), self.longest_pause());
         match self.attempt.as_mut().map(|attempt| &mut attempt.stage) {
-            Some(Stage::Locking { until, second: false }) => *until = (*until).min(now + wait),
-            Some(Stage::Locking { until, .. } | Stage::Pausing { until }) => {
+            Some(Stage::Locking { until, second: false, .. }) => *until = (*until).min(now + wait),
+            Some(Stage::Pausing { until, locked: true }) => {
+                *until = now;
+                self.expire_attempt(now);
+            }
+            Some(Stage::Locking { until, .. } | Stage::Pausing { until, .. }) => {
                 *until = (*until).min(now + pause)
             }
             _ => {}
@@ -112,7 +127,7 @@ impl Session {
 
     /// Drops the attempt under way; what it was for will be wanted when the page is back. What a
     /// 401 forced was forced once: it goes on as the wake that it has become.
-    fn put_off(&mut self) {
+    pub(super) fn put_off(&mut self) {
         match self.attempt.as_ref().map(|attempt| attempt.reason) {
             None | Some(Reason::Timer) => {}
             Some(Reason::Rejected) => self.wish = Some(Reason::Wake),
@@ -226,7 +241,7 @@ impl Session {
 
     // ---- sessions heard of
 
-    fn suspect(&mut self, session: String, now: Instant) {
+    pub(super) fn suspect(&mut self, session: String, now: Instant) {
         if !self.has_heard_of(&session) {
             let check_at = now + self.rng.up_to(self.slack.percent(10));
             self.suspect = Some(Suspect { session, heard_at: now, check_at });

@@ -3,7 +3,7 @@
 //! The resolvers of everything that waits live there, so that a trap in this module can reject
 //! them all; here are only their numbers.
 
-use js_sys::Promise;
+use js_sys::{Function, Promise};
 use wasm_bindgen::prelude::*;
 use web_sys::RequestInit;
 
@@ -28,6 +28,11 @@ extern "C" {
     /// Settles a sign-in or a sign-out: undefined if it succeeded.
     #[wasm_bindgen(method)]
     pub(super) fn finish(this: &Host, call: u32, error: &JsValue);
+
+    /// Keeps what gives the lock back that was asked for last, so that a trap in this module does
+    /// not keep it from the other tabs.
+    #[wasm_bindgen(method)]
+    pub(super) fn keep(this: &Host, release: &Function);
 
     /// Settles `ready`.
     #[wasm_bindgen(method)]

@@ -77,6 +77,7 @@ fn try_ask(shell: &Rc<Shell>, name: &str, id: RequestId) -> Result<(), JsValue> 
     // Left to the garbage collector: the browser may call it after the wish was withdrawn.
     let granted = granted.into_js_value();
     let pending = locks.request(name, &options, granted.unchecked_ref())?;
+    shell.host.keep(&release);
     shell.locks.borrow_mut().push(Wish { id, controller, release });
     let weak = Rc::downgrade(shell);
     spawn_local(async move {

@@ -20,13 +20,9 @@ pub(super) fn read() -> Reading {
 /// machine slept, and no event tells of it.
 const VISIBLE_TICK: Millis = Millis(15_000);
 
-/// The longest timer: above 2^31 - 1 ms (24.8 days) browsers fire at once (HTML standard, timer
-/// initialization: the timeout is a `long`).
-const LONGEST: Millis = Millis(i32::MAX as u64);
-
 /// The delay to ask for, in ms.
 pub(super) fn delay(until: Millis, visible: bool) -> u32 {
-    until.min(if visible { VISIBLE_TICK } else { LONGEST }).0 as u32
+    until.min(if visible { VISIBLE_TICK } else { Millis::LONGEST_TIMER }).as_timer()
 }
 
 /// Entropy for jitter: the 53 bits that `Math.random` can give.

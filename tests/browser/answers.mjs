@@ -85,13 +85,6 @@ export const answers = (elsewhere) => [
   { name: '401, another code', fault: { status: 401, headers: PROBLEM, body: { code: 'invalid_credentials' } }, detail: unreadable },
   { name: '401, an unknown code', fault: { status: 401, headers: PROBLEM, body: { code: 'SESSION_REVOKED' } }, detail: unreadable },
   { name: '401, a list for a code', fault: { status: 401, headers: PROBLEM, body: { code: ['session_revoked'] } }, detail: unreadable },
-  {
-    name: '401 session_revoked, of another',
-    fault: { status: 401, headers: PROBLEM, body: { code: 'session_revoked', session: 'another-session' } },
-    detail: { failure: 'other_session' },
-    // Before any answer there is no session to compare it with: it counts.
-    endsTheFirst: true,
-  },
   ...plain(403),
   { name: '403 session_revoked', fault: { status: 403, headers: PROBLEM, body: { code: 'session_revoked' } }, detail: status(403) },
   {

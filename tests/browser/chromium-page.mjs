@@ -3,12 +3,16 @@
 
 import { goOn, stop } from './cleanup.mjs';
 import { Clock } from './clock.mjs';
+import { throughHistory } from './history.mjs';
 import { settles, until, within } from './wait.mjs';
 
 // For how long a page works at first, in ms, to be told from the others.
 const WORK = 120;
 
 export class ChromiumPage {
+  // What this driver can't do, and why: nothing that a test asks for.
+  static lacks = {};
+
   // What the page printed and the errors nobody caught: { t, type, text }.
   console = [];
   // The movable clock, where it was asked for.
@@ -69,6 +73,17 @@ export class ChromiumPage {
     return until(() => this.evaluate(script, ...values), { what: String(script), ...options });
   }
 
+  // A window of this width and height, and a preference for dark colours or none.
+  async look({ width, height = 800, dark = false }) {
+    await this.#session.send('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: 1, mobile: width < 600 });
+    await this.#session.send('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: dark ? 'dark' : 'light' }] });
+  }
+
+  // Presses and releases a key, as its user would.
+  async press(key) {
+    await this.#page.keyboard.press(key);
+  }
+
   async screenshot(path) {
     await this.#page.screenshot({ path, fullPage: true });
   }
@@ -117,9 +132,9 @@ export class ChromiumPage {
     await this.#session.send('Page.setWebLifecycleState', { state: 'active' });
   }
 
-  // Looks for the page's process, so that it can be stopped without delay when the time has come.
-  async knowRenderer() {
-    return (this.#renderer ??= await this.#findRenderer());
+  // Finds out which process is the page's. To be done before it is urgent: it takes a moment.
+  async findRenderer() {
+    return (this.#renderer ??= await this.#busiestRenderer());
   }
 
   // A command of the DevTools protocol, for what only a benchmark wants to know.
@@ -129,7 +144,7 @@ export class ChromiumPage {
 
   // Stops the page's process: nothing runs, no event is sent, and clocks go on.
   async stopRenderer() {
-    await this.knowRenderer();
+    await this.findRenderer();
     stop(this.#renderer);
     this.#stopped = true;
     await until(async () => !(await this.#responds(300)), { what: 'the renderer to stop' });
@@ -168,32 +183,21 @@ export class ChromiumPage {
     const refused = ({ notRestoredExplanations }) =>
       reasons.push(...notRestoredExplanations.map(({ reason }) => reason));
     this.#session.on('Page.backForwardCacheNotUsed', refused);
-    const mark = String(Math.random());
-    await this.evaluate((value) => {
-      globalThis[Symbol.for('fiftyten.test.mark')] = { value, persisted: false };
-      addEventListener('pageshow', (event) => {
-        globalThis[Symbol.for('fiftyten.test.mark')].persisted = event.persisted;
-      }, { once: true });
-    }, mark);
-    await this.goto(url);
-    await meanwhile();
-    const { currentIndex, entries } = await this.#session.send('Page.getNavigationHistory');
-    await this.#session.send('Page.navigateToHistoryEntry', { entryId: entries[currentIndex - 1].id });
-    await this.until((away) => location.href !== away && document.readyState === 'complete', { values: [url] });
-    const persisted = await settlesTrue(() =>
-      this.evaluate((value) => {
-        const found = globalThis[Symbol.for('fiftyten.test.mark')];
-        return found?.value === value && found.persisted;
-      }, mark),
-    );
-    this.#session.off('Page.backForwardCacheNotUsed', refused);
-    if (!persisted) throw new Error(`the page was not kept in the back/forward cache: ${reasons.join(', ')}`);
+    const back = async () => {
+      const { currentIndex, entries } = await this.#session.send('Page.getNavigationHistory');
+      await this.#session.send('Page.navigateToHistoryEntry', { entryId: entries[currentIndex - 1].id });
+    };
+    try {
+      await throughHistory(this, url, meanwhile, { back, reasons: () => reasons });
+    } finally {
+      this.#session.off('Page.backForwardCacheNotUsed', refused);
+    }
   }
 
   // ---- inside
 
   // The renderer is the one that works when this page does.
-  async #findRenderer() {
+  async #busiestRenderer() {
     for (let work = WORK; work < 10 * WORK; work *= 1.5) {
       const before = new Map((await this.#browser.renderers()).map(({ id, cpuTime }) => [id, cpuTime]));
       await this.evaluate((ms) => {
@@ -212,9 +216,4 @@ export class ChromiumPage {
   #responds(ms) {
     return settles(ms, this.evaluate('1'));
   }
-}
-
-// A restored page is there at once; one that was loaded anew would never be.
-async function settlesTrue(condition) {
-  return until(condition, { timeout: 2_000 }).catch(() => false);
 }

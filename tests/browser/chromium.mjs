@@ -2,16 +2,15 @@
 // throttling and the back/forward cache and that make every tab visible: none of these here.
 
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
 
 import puppeteer from 'puppeteer-core';
 
 import { ChromiumPage } from './chromium-page.mjs';
 import { end, own, removeFolder, temporaryFolder } from './cleanup.mjs';
+import { executable } from './executable.mjs';
 import { until } from './wait.mjs';
 
-const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];
+const PROGRAM = { variable: 'FIFTYTEN_CHROMIUM', names: ['chromium', 'chromium-browser', 'google-chrome'], what: 'Chromium' };
 
 const SWITCHES = [
   '--headless=new',
@@ -77,6 +76,12 @@ export class Chromium {
     return processInfo.filter(({ type }) => type === 'renderer');
   }
 
+  // As if nobody had used it: for the next test in the same browser.
+  async tidy() {
+    for (const page of this.pages.splice(0)) await page.close();
+    await this.#puppeteer.deleteCookie(...(await this.#puppeteer.cookies()));
+  }
+
   async close() {
     for (const page of this.pages) page.continueRenderer();
     await this.#puppeteer.disconnect();
@@ -86,7 +91,7 @@ export class Chromium {
 
   async #start(switches, env, patience) {
     const words = [...SWITCHES, ...switches, `--user-data-dir=${this.#profile}`, 'about:blank'];
-    this.#child = own(spawn(executable(), words, { env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', 'pipe'] }));
+    this.#child = own(spawn(executable(PROGRAM), words, { env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', 'pipe'] }));
     this.#child.stderr.setEncoding('utf8').on('data', (text) => (this.#stderr += text));
     this.#child.once('error', (error) => (this.#stderr += error.message));
     const address = () => {
@@ -98,12 +103,4 @@ export class Chromium {
     const options = { browserWSEndpoint, defaultViewport: null, networkEnabled: false, protocolTimeout: Math.max(30_000, patience) };
     this.#puppeteer = await puppeteer.connect(options);
   }
-}
-
-function executable() {
-  if (process.env.FIFTYTEN_CHROMIUM) return process.env.FIFTYTEN_CHROMIUM;
-  const folders = process.env.PATH.split(delimiter);
-  const found = NAMES.flatMap((name) => folders.map((folder) => join(folder, name))).find((path) => existsSync(path));
-  if (!found) throw new Error('Chromium is missing: install it, or set FIFTYTEN_CHROMIUM to its path');
-  return found;
 }

@@ -8,7 +8,7 @@ import { createServer } from 'node:http';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { end } from './cleanup.mjs';
+import { end, own } from './cleanup.mjs';
 import { evidence } from './evidence.mjs';
 import { scenario } from './scenario.mjs';
 import { PROGRAM } from './server.mjs';
@@ -329,23 +329,26 @@ test('the package is unpacked as it would be published', () => {
   assert.ok(!existsSync(`${folder}/node_modules`) && !existsSync(`${folder}/tests`));
 });
 
-test('a browser does not outlive a test that is ended from outside', async () => {
-  const harness = new URL('chromium.mjs', import.meta.url);
-  const script = `
-    const { Chromium } = await import(${JSON.stringify(harness.href)});
-    const browser = await Chromium.launch();
-    console.log((await browser.renderers())[0]);
-    setInterval(() => {}, 1000);
-  `;
-  const options = { cwd: fileURLToPath(new URL('.', import.meta.url)), stdio: ['ignore', 'pipe', 'inherit'] };
-  const child = spawn(process.execPath, ['--input-type=module', '--eval', script], options);
-  let printed = '';
-  child.stdout.on('data', (piece) => (printed += piece));
-  const renderer = await until(() => Number.parseInt(printed, 10), { what: 'the browser', timeout: 30_000 });
-  assert.ok(alive(renderer));
-  await end(child);
-  await until(() => !alive(renderer), { what: 'the renderer to end' });
-});
+for (const engine of ['chromium', 'firefox', 'webkit']) {
+  test(`${engine} does not outlive a test that is ended from outside`, async () => {
+    const script = `
+      const { launch } = await import(${JSON.stringify(new URL('engine.mjs', import.meta.url).href)});
+      const { below } = await import(${JSON.stringify(new URL('process.mjs', import.meta.url).href)});
+      const browser = await launch('${engine}');
+      await browser.newPage();
+      console.log(JSON.stringify(below(process.pid)));
+      setInterval(() => {}, 1000);
+    `;
+    const options = { cwd: fileURLToPath(new URL('.', import.meta.url)), stdio: ['ignore', 'pipe', 'inherit'] };
+    const child = own(spawn(process.execPath, ['--input-type=module', '--eval', script], options));
+    let printed = '';
+    child.stdout.on('data', (piece) => (printed += piece));
+    const processes = JSON.parse(await until(() => printed.trim(), { what: 'the browser', timeout: 60_000 }));
+    assert.ok(processes.length >= 3, `${processes}`);
+    await end(child);
+    await until(() => processes.filter(alive).length === 0, { what: 'all processes to end' });
+  });
+}
 
 function alive(pid) {
   try {

@@ -105,7 +105,7 @@ async function openPages(world) {
   for (const [name, page] of Object.entries(pages)) {
     const wanted = name.startsWith('hidden') ? 'hidden' : 'visible';
     if ((await page.visibility()) !== wanted) throw new Error(`${name}: the page is not ${wanted}`);
-    list.push({ name, page, pid: await page.knowRenderer() });
+    list.push({ name, page, pid: await page.findRenderer() });
   }
   return list;
 }

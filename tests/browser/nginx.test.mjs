@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import { end, own, temporaryFolder } from './cleanup.mjs';
@@ -101,7 +102,23 @@ scenario(
       sameSite: 'Strict',
       path: '/',
     });
-    // The server sees the user's address, not nginx's: its limits depend on it.
+    // The server sees the user's address, not nginx's: its limits depend on it, and it would say so.
     assert.ok(!server.log.some((line) => /X-Forwarded-For/i.test(line)), server.log.join('\n'));
   },
 );
+
+test('a proxy that the server was not told of is warned about, once', { timeout: 60_000 }, async (t) => {
+  const server = await Server.start();
+  t.after(() => server.remove());
+  for (let attempt = 0; attempt < 3; attempt += 1) {
+    const answer = await fetch(`${server.address}/auth/v1/sessions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-fiftyten': '1', origin: new URL(server.url).origin, 'x-forwarded-for': '192.0.2.1' },
+      body: JSON.stringify({ email: server.email, password: 'wrong' }),
+    });
+    assert.equal(answer.status, 401);
+  }
+  const warnings = () => server.log.filter((line) => /X-Forwarded-For.*trusted_proxy/.test(line));
+  await until(() => warnings().length > 0, { what: 'a warning' });
+  assert.equal(warnings().length, 1, server.log.join('\n'));
+});

@@ -13,6 +13,10 @@ import { sleep, until } from './wait.mjs';
 
 const PAGES = fileURLToPath(new URL('pages', import.meta.url));
 
+const AT_START = '/t/at-start.js';
+// Answers with the body of the request.
+const ECHO = '/echo';
+
 // Recorded of the request's headers, besides all `sec-fetch-*`.
 const RECORDED = ['authorization', 'content-type', 'cookie', 'origin', 'referer', 'x-fiftyten'];
 
@@ -24,6 +28,8 @@ export class Proxy {
   // `status` stays null where the client did not get it whole.
   records = [];
   faults = new Faults();
+  // A script that the pages of the tests run before their own, for browsers that can't be told to.
+  atStart = '';
   // What a client sees while the server is down: 'cut' is a network error, a number is that status.
   whenDown = 'cut';
 
@@ -125,7 +131,7 @@ export class Proxy {
     if (fault.delay) await sleep(fault.delay);
     if (fault.hang) return;
     if (fault.cut === 'before') return cut(response);
-    const made = madeUp(fault) ?? (await this.#file(record));
+    const made = madeUp(fault) ?? (await this.#file(record)) ?? (record.path === ECHO && (await echo(request)));
     const answer = made ? asAnswer(made) : await this.#passOn(request, response);
     if (fault.answerDelay) await sleep(fault.answerDelay);
     if (fault.cut === 'after') return cut(response);
@@ -138,9 +144,12 @@ export class Proxy {
     await pipeline(answer.body, response);
   }
 
-  #file({ path }) {
+  async #file({ path }) {
+    if (path === AT_START) return script(this.atStart);
     const served = this.#folders.find((one) => path.startsWith(one.path));
-    return served && fileAnswer(served.folder, path.slice(served.path.length));
+    if (!served) return undefined;
+    const answer = await fileAnswer(served.folder, path.slice(served.path.length));
+    return this.atStart && path.startsWith('/t/') ? withScript(answer) : answer;
   }
 
   async #passOn(request, response) {
@@ -168,6 +177,21 @@ export class Proxy {
     }
     return all;
   }
+}
+
+async function echo(request) {
+  return { status: 200, headers: { 'content-type': 'application/octet-stream' }, body: await whole(request) };
+}
+
+function script(body) {
+  return { status: 200, headers: { 'content-type': 'text/javascript; charset=utf-8', 'cache-control': 'no-store' }, body };
+}
+
+// From a file, as a strict policy of the page's would have it.
+function withScript(answer) {
+  if (!answer.headers['content-type'].startsWith('text/html')) return answer;
+  const body = String(answer.body).replace(/^<!doctype html>/i, `$&<script src="${AT_START}"></script>`);
+  return { ...answer, body };
 }
 
 function asAnswer({ status, headers, body }) {

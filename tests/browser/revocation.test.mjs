@@ -49,18 +49,19 @@ async function endAndWatch(world, page, life) {
   assert.equal(out.reason, 'session_revoked');
   // Until it knew, every call was answered 200: no user saw an error before the end.
   const seen = made.filter(({ at }) => at < out.t - 50);
-  assert.deepEqual([...new Set(seen.map((call) => call.status ?? call.error))], [200]);
+  assert.deepEqual(seen.filter((call) => call.status !== 200), []);
   // And from then on the page sends no token.
   const after = proxy.requests('/api/me').filter(({ t, query }) => query.page === own && t > out.t + 500);
   assert.ok(after.length > 0);
   assert.ok(after.every(({ headers }) => !headers.authorization));
-  return accepted;
+  return { ...accepted, seen: seen.length };
 }
 
 scenario('a session ended elsewhere is dead within 60 s, with the true numbers', { server: {}, timeout: 120_000 }, async (world) => {
   const page = await openSignedIn(world);
   await sleep(2_000);
   const accepted = await endAndWatch(world, page, 60_000);
+  assert.ok(accepted.seen > 10, `${accepted.seen} calls before the end`);
   world.t.diagnostic(`accepted after the acknowledgement: page ${accepted.page} ms, copied token ${accepted.copy} ms`);
 });
 
@@ -69,6 +70,7 @@ const compressed = { tokenLifetime: '6s', refreshIn: '4s' };
 scenario('a session ended at any moment is dead within one token life', { server: compressed, timeout: 240_000 }, async (world) => {
   const rounds = process.env.FIFTYTEN_LONG === '1' ? 20 : 6;
   const longest = { page: 0, copy: 0 };
+  let seen = 0;
   for (let round = 0; round < rounds; round += 1) {
     // Four users at a time, each at another moment of the cycle.
     const one = async (place) => {
@@ -77,10 +79,13 @@ scenario('a session ended at any moment is dead within one token life', { server
       await signIn(world, page);
       await sleep(place * 1_000 + Math.random() * 1_000);
       const accepted = await endAndWatch(world, page, 6_000);
+      // None where the page's own refresh came in the very moment.
+      seen += accepted.seen;
       for (const who of Object.keys(longest)) longest[who] = Math.max(longest[who], accepted[who]);
       await page.close();
     };
     await Promise.all([0, 1, 2, 3].map(one));
   }
+  assert.ok(seen > 10 * rounds, `${seen} calls before the ends`);
   world.t.diagnostic(`${4 * rounds} sessions; accepted at most: page ${longest.page} ms, copied token ${longest.copy} ms`);
 });

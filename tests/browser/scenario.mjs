@@ -18,7 +18,7 @@
 
 import { test } from 'node:test';
 
-import { Chromium } from './chromium.mjs';
+import { closeSharedAtEnd, launch, release, shared } from './engine.mjs';
 import { evidence } from './evidence.mjs';
 import { Proxy } from './proxy.mjs';
 import { Server } from './server.mjs';
@@ -35,10 +35,13 @@ const NOT_LONG = 'a long form: cargo xtask test --long';
 //   timeout   ms for the body (60,000)
 //   long      true: runs only among the long forms
 //   skip      a reason not to run it at all
-//   switches  further switches for the browser
+//   engine    'chromium' (the default), 'firefox' or 'webkit'
+//   shared    true: in one browser, one after the other, with all tests of the file that say so
+//   switches  further switches for the browser (Chromium)
 // The body gets a world: { t, server, proxy, browser, newPage(path, options) }.
 export function scenario(name, options, body) {
   const { timeout = 60_000, skip = options.long && !long && NOT_LONG, ...rest } = options;
+  if (rest.shared) closeSharedAtEnd();
   // The body is ended before the runner would give up: only then is the evidence told.
   test(name, { skip, timeout: timeout + 60_000 }, async (t) => {
     const world = new World(t);
@@ -46,6 +49,7 @@ export function scenario(name, options, body) {
       await world.start(rest);
       await within(timeout, 'end of the test', body(world));
     } catch (error) {
+      await world.gather();
       console.error(`\n=== ${name}\n${evidence(world)}\n`);
       throw error;
     } finally {
@@ -59,6 +63,8 @@ class World {
   proxy;
   browser;
 
+  #giveBack;
+
   constructor(t) {
     this.t = t;
   }
@@ -68,21 +74,27 @@ class World {
     return this.browser?.pages ?? [];
   }
 
-  async start({ server, switches }) {
+  async start({ server, engine = 'chromium', shared: isShared = false, switches }) {
     this.proxy = await Proxy.start();
     if (server) {
       this.server = await Server.start({ publicUrl: this.proxy.url, ...server });
       this.proxy.upstream = this.server.address;
       this.proxy.serve('/npm/fiftyten/', unpackedTarball());
     }
-    this.browser = await Chromium.launch({ switches });
+    this.browser = isShared ? await shared(engine) : await launch(engine, { switches });
+    this.#giveBack = isShared ? () => release(engine, this.browser) : () => this.browser.close();
   }
 
   // Opens a tab on a path of the proxy. A field, so that it can be taken out of the world.
-  newPage = (path, options) => this.browser.newPage(path && this.proxy.url + path, options);
+  newPage = (path, options) => this.browser.newPage(path && this.proxy.url + path, { proxy: this.proxy, ...options });
+
+  // What a browser does not tell by itself.
+  async gather() {
+    await Promise.allSettled(this.pages.map((page) => within(5_000, 'console', page.gather?.() ?? Promise.resolve())));
+  }
 
   async end() {
-    const parts = [() => this.browser?.close(), () => this.server?.remove(), () => this.proxy?.stop()];
+    const parts = [() => this.#giveBack?.(), () => this.server?.remove(), () => this.proxy?.stop()];
     for (const part of parts) {
       try {
         await within(15_000, 'clean end', Promise.resolve(part()));

@@ -65,7 +65,7 @@ class Soak {
     const tab = `tab ${(this.opened += 1)}`;
     const options = { tab, options: { pollWhileHidden: this.random.next() < 0.5 } };
     const page = this.opened === 1 ? await openSignedIn(this.world, options) : await openApp(this.world, options);
-    await page.knowRenderer();
+    await page.findRenderer();
     await page.evaluate(callAtRandom);
     this.pages.set(tab, page);
   }

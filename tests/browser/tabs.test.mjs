@@ -59,3 +59,36 @@ scenario('signing in in one tab signs the others in', { server: compressed }, as
     await until(async () => (await status(page)) === 'signedin', { what: 'the tab to be signed in', timeout: 4_000 });
   }
 });
+
+// Any script of the origin can write to the channel: what is not of the protocol, or not possible, is nothing.
+scenario('nonsense on the channel is nothing to a tab', { server: compressed }, async (world) => {
+  const page = await openSignedIn(world);
+  const before = refreshes(world).length;
+  const heard = await page.evaluate(async () => {
+    const { session } = window.app;
+    const channel = new BroadcastChannel(`fiftyten:${location.origin}/auth/v1/refresh`);
+    const good = {
+      v: 1, token: 'a.b.c', expires_in_ms: 60_000, refresh_in_ms: 50_000,
+      session: { id: session.id, user: session.user }, sent_at: Date.now(), confirmed: true, active: false,
+    };
+    const nonsense = [
+      undefined, null, 0, '', 'Bearer x', [], {}, new Blob([]), new Map(), 1n, { v: '1' }, { v: 2, ended: session.id, reason: 'session_revoked' },
+      { v: 1, ended: session.id }, { v: 1, ended: session.id, reason: 'because' }, { v: 1, ended: 7, reason: 'session_revoked' },
+      { v: 1, ended: {}, reason: {} }, { ...good, token: 'x'.repeat(1 << 20) }, { ...good, token: 'a b' }, { ...good, token: 7 },
+      { ...good, expires_in_ms: -1 }, { ...good, expires_in_ms: NaN }, { ...good, expires_in_ms: 1e300 }, { ...good, refresh_in_ms: 60_000 },
+      { ...good, sent_at: 'now' }, { ...good, sent_at: NaN }, { ...good, sent_at: Date.now() + 3_600_000 }, { ...good, sent_at: -1e300 },
+      { ...good, session: null }, { ...good, session: { id: 7, user: {} } }, { ...good, confirmed: 1 }, { ...good, active: undefined },
+    ];
+    for (const one of nonsense) channel.postMessage(one);
+    // What arrives last is heard last.
+    channel.postMessage({ ...good, token: 'the.good.one', sent_at: Date.now() });
+    for (;;) {
+      if ((await session.getToken()) === 'the.good.one') return { status: session.status, count: nonsense.length };
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  });
+  assert.deepEqual(heard, { status: 'signedin', count: 31 });
+  assert.equal(refreshes(world).length, before);
+  assert.deepEqual(await events(page, 'signedout').then((all) => all.filter(({ reason }) => reason !== 'no_session')), []);
+  assert.deepEqual(page.console.filter(({ type }) => type === 'uncaught'), []);
+});

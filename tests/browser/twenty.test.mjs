@@ -25,7 +25,7 @@ async function openTabs(world) {
     const options = { tab, options: { pollWhileHidden: true } };
     const page = place === 1 ? await openSignedIn(world, options) : await openApp(world, options);
     await page.until(() => window.app.session.status === 'signedin');
-    await page.knowRenderer();
+    await page.findRenderer();
     await keepCalling(page, 1_000);
     pages.set(tab, page);
   }

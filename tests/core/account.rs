@@ -2,9 +2,11 @@ use fiftyten::action::{Notice, Settled};
 use fiftyten::config::Config;
 use fiftyten::error::ErrorCode;
 use fiftyten::event::{EndReason, Event};
+use fiftyten::message::Message;
 use fiftyten::protocol::{Code, Reason};
 use fiftyten::session::Status;
 
+use super::tabs::handover;
 use super::world::{Answer, SIGNED_IN, World};
 
 fn signed_out() -> World {
@@ -106,6 +108,37 @@ fn the_end_of_the_session_that_a_sign_in_replaces_is_not_a_sign_out() {
     world.run(5_000);
     assert_eq!(world.signed_out(), []);
     assert_eq!(world.session.account().unwrap().id, "s2");
+}
+
+#[test]
+fn a_sign_in_ends_the_trouble_that_the_application_was_told_of() {
+    let mut world = World::signed_in();
+    world.usual = (10, Answer::Unreachable);
+    world.run(55_000);
+    let told = |world: &World, recovered: bool| {
+        let is = |n: &&Notice| match n {
+            Notice::Degraded { .. } => !recovered,
+            Notice::Recovered { .. } => recovered,
+            _ => false,
+        };
+        world.notices.iter().filter(is).count()
+    };
+    assert_eq!((told(&world, false), told(&world, true)), (1, 0));
+    world.usual = (10, SIGNED_IN);
+    world.sign_in(10, Answer::Token("s2", "ada"));
+    world.run(20);
+    assert_eq!((told(&world, false), told(&world, true)), (1, 1));
+}
+
+#[test]
+fn trouble_that_the_application_was_not_told_of_does_not_end() {
+    let mut world = signed_out();
+    world.next([(10, Answer::Status(503)), (10, Answer::Token("s2", "ada"))]);
+    let now = world.now;
+    world.happen(Event::Heard(Message::Token(handover("s2", "ada", now))));
+    world.run(60_000);
+    assert_eq!(world.session.status(), Status::SignedIn);
+    assert!(world.notices.iter().all(|n| !matches!(n, Notice::Degraded { .. } | Notice::Recovered { .. })));
 }
 
 #[test]

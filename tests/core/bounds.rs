@@ -61,9 +61,9 @@ fn answer(reply: Reply) -> Answer {
         9 => Answer::Token("s3", "grace"),
         10 => Answer::Lives(12_000, 8_000),
         11 => Answer::Lives(1_000, 999),
-        12 => Answer::Ended(Code::SessionRevoked, "another"),
-        13 => Answer::Status(403),
-        14 => Answer::NoContent,
+        12 => Answer::Status(403),
+        13 => Answer::NoContent,
+        14 => Answer::Ended(Code::SessionRevoked, "another"),
         15 => Answer::Code(Code::NoSession),
         16 => Answer::Ended(Code::SessionExpired, "s1"),
         _ => Answer::Ended(Code::SessionRevoked, "s1"),
@@ -184,7 +184,10 @@ impl History {
             Step::PutAway => world.happen(Event::PutAway),
             Step::Restored => world.happen(Event::Restored),
         }
-        assert!(world.holding.is_none() || world.holding == world.refresh_in_flight(), "a lock is kept");
+        // For the refresh in flight, or for the moment before it is sent.
+        let about_to = || world.session.poll_timeout().is_some_and(|(at, _)| at <= world.now + Millis(50));
+        let kept = world.holding.is_some() && world.holding != world.refresh_in_flight() && !about_to();
+        assert!(!kept, "a lock is kept");
         assert!(world.asking.len() <= 1, "it asks for the lock twice");
     }
 

@@ -1,4 +1,5 @@
 use fiftyten::action::{Settled, WaiterId};
+use fiftyten::clock::{Clock, Reading};
 use fiftyten::event::Event;
 use fiftyten::protocol::{Code, Reason};
 use fiftyten::session::{Rejection, Status};
@@ -138,11 +139,16 @@ fn if_the_session_has_ended_the_401_is_handed_over_and_the_page_knows() {
 
 #[test]
 fn a_401_after_a_clock_that_sleep_and_its_user_fooled_is_cured_by_one_refresh() {
-    // The machine slept and its clock was set back by as much: the client thinks that the token
-    // lives, the API knows better.
+    // The machine slept, which stopped the one clock, and the other was set back by as much: the
+    // client thinks that the token lives, the API knows better.
+    const HOUR: u64 = 3_600_000;
     let mut world = World::signed_in();
+    let mut clock = Clock::new(Reading { mono: 0, wall: 48 * HOUR });
+    let before = clock.now(Reading { mono: 1_000, wall: 48 * HOUR + 1_000 });
+    let after = clock.now(Reading { mono: 1_500, wall: 48 * HOUR + 1_500 });
+    world.run(after.since(before).0);
     let carried = world.serial();
-    assert_eq!(world.gate(), Some(Some(carried)));
+    assert_eq!(world.gate(), Some(Some(carried)), "no clock knows of the hour that has passed");
     let id = waiter(world.rejected(carried));
     world.run(50);
     assert!(world.got_token(id));
@@ -175,7 +181,7 @@ fn a_forced_refresh_that_a_frozen_page_kept_waiting_counts_from_when_it_leaves()
     // The same refresh will answer it too.
     let other = waiter(world.rejected(world.serial()));
     world.run(9_000);
-    assert_eq!(world.forced_at(), []);
+    assert!(world.forced_at().is_empty());
     world.happen(Event::Shown);
     world.run(1_500);
     assert_eq!(world.forced_at(), [9_050]);

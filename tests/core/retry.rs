@@ -32,8 +32,6 @@ fn transient() -> Vec<Answer> {
         Answer::Lives(u64::MAX, 1),
         Answer::Later(429, 1_000),
         Answer::Later(503, 86_400_000),
-        // The end, but of somebody else's session.
-        Answer::Ended(Code::SessionRevoked, "another"),
     ]);
     answers
 }
@@ -82,6 +80,21 @@ fn a_failed_refresh_does_not_throw_away_a_token_that_is_still_good() {
         assert!(world.sent.len() > 1, "it was tried");
         assert_eq!(world.serial(), serial);
     }
+}
+
+#[test]
+fn what_ran_out_while_the_machine_slept_is_no_failure_and_no_slow_link() {
+    let mut world = World::signed_in();
+    world.next([(0, Answer::Silence), (0, Answer::Silence)]);
+    world.run(51_000);
+    assert_eq!(world.sent.len(), 2, "one is in flight");
+    world.sleep(3_600_000);
+    let held = world.hold();
+    assert_eq!(world.notices.iter().filter(|n| matches!(n, Notice::Degraded { .. })).count(), 0);
+    assert_eq!(world.reasons()[2], Reason::Request);
+    // The connection that the sleep killed costs four seconds, not eight.
+    world.run(6_000);
+    assert!(world.got_token(held), "{:?}", world.sent);
 }
 
 #[test]

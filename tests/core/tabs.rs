@@ -344,6 +344,50 @@ fn the_end_of_another_session_is_nothing_to_this_tab() {
     assert_eq!(world.session.status(), Status::SignedIn);
 }
 
+/// The page was in the back/forward cache while the user signed in anew elsewhere, and that session
+/// has ended too: whose cookie it is was never announced to it.
+#[test]
+fn a_cookie_of_a_session_never_heard_of_that_has_ended_is_asked_about_once_more_and_is_the_end() {
+    let mut world = World::signed_in();
+    world.usual = (10, Answer::Ended(Code::SessionRevoked, "s2"));
+    world.happen(Event::PutAway);
+    world.sleep(HOUR);
+    world.happen(Event::Restored);
+    world.run(10);
+    assert_eq!(world.session.status(), Status::SignedIn, "it may be a late word");
+    world.run(5_000);
+    assert_eq!(world.session.status(), Status::SignedOut);
+    assert_eq!(world.signed_out(), [EndReason::NoSession]);
+    assert_eq!(world.sent.len(), 3);
+    world.run(HOUR);
+    assert_eq!(world.sent.len(), 3);
+}
+
+#[test]
+fn one_late_word_of_the_end_of_another_session_signs_nobody_out() {
+    let mut world = World::signed_in();
+    world.next([(10, Answer::Ended(Code::SessionRevoked, "s2"))]);
+    world.run(60_000);
+    assert_eq!(world.session.status(), Status::SignedIn);
+    assert_eq!(world.signed_out(), []);
+    world.next([(10, Answer::Ended(Code::SessionRevoked, "s2"))]);
+    world.run(60_000);
+    assert_eq!(world.session.status(), Status::SignedIn, "what was said before the last token is forgotten");
+}
+
+#[test]
+fn a_session_heard_of_that_has_ended_by_the_time_it_is_asked_about_is_no_second_sign_out() {
+    let mut world = World::with(Config::default(), [(10, Answer::Code(Code::NoSession))], (50, SIGNED_IN));
+    world.run(10);
+    assert_eq!(world.signed_out(), [EndReason::NoSession]);
+    world.usual = (10, Answer::Ended(Code::SessionRevoked, "s2"));
+    let now = world.now;
+    world.happen(Event::Heard(Message::Token(handover("s2", "ada", now))));
+    world.run(HOUR);
+    assert_eq!(world.sent.len(), 2, "it is asked about");
+    assert_eq!(world.signed_out(), [EndReason::NoSession]);
+}
+
 #[test]
 fn a_late_token_of_a_session_that_has_ended_does_not_bring_it_back() {
     let mut world = World::signed_in();
@@ -505,4 +549,40 @@ fn what_was_heard_before_a_sign_in_does_not_replace_it() {
     world.run(10);
     world.happen(Event::Heard(Message::Token(handover("s2", "grace", now))));
     assert_eq!(world.session.account().unwrap().user, "linus");
+}
+
+#[test]
+fn whoever_waited_for_the_lock_listens_for_a_moment_before_it_refreshes() {
+    let granted = |world: &mut World| {
+        let id = world.asking.pop().unwrap();
+        world.run(20);
+        world.holding = Some(id);
+        world.happen(Event::Locked(id));
+    };
+    // The token that the one before it got arrives after the lock.
+    let mut world = due_and_locked_out();
+    granted(&mut world);
+    assert_eq!(world.sent.len(), 1, "not at once");
+    world.run(40);
+    let now = world.now;
+    world.happen(Event::Heard(Message::Token(handover("s1", "ada", now - Millis(100)))));
+    assert_eq!(world.holding, None);
+    world.run(40_000);
+    assert_eq!(world.sent.len(), 1);
+    // It had none: a moment later it is this tab's turn, with the lock.
+    let mut world = due_and_locked_out();
+    granted(&mut world);
+    world.usual = (200, SIGNED_IN);
+    world.run(50);
+    assert_eq!(world.sent.len(), 2);
+    assert_eq!(world.holding, world.refresh_in_flight());
+    world.run(200);
+    assert_eq!(world.holding, None);
+    // Somebody who waits is not kept waiting.
+    let mut world = due_and_locked_out();
+    granted(&mut world);
+    world.sleep(40);
+    world.sleep(9_000);
+    world.hold();
+    assert_eq!(world.sent.len(), 2);
 }

@@ -23,7 +23,7 @@ const FAILURES = {
   network: 'the server cannot be reached',
   timeout: 'the server does not answer in time',
   unreadable: 'the server answers something else than a token',
-  origin_rejected: 'the server refuses this page’s origin',
+  origin_rejected: 'the server refuses this page’s origin: open the page at the address that the server printed',
   other_session: 'the server speaks of another session',
 };
 

@@ -29,6 +29,13 @@ pub(crate) fn client(headers: &HeaderMap, peer: IpAddr, trusted: &[IpNet]) -> Ip
     client
 }
 
+/// Whether somebody forwards requests who was not named as a trusted proxy: everybody behind them
+/// then counts as one address.
+pub(crate) fn is_unknown_proxy(headers: &HeaderMap, peer: IpAddr, trusted: &[IpNet]) -> bool {
+    let peer = peer.to_canonical();
+    headers.contains_key(X_FORWARDED_FOR) && !trusted.iter().any(|network| network.contains(&peer))
+}
+
 /// The part of an address that one subscriber holds: all of IPv4, the first 64 bits of IPv6.
 pub(crate) fn subscriber(address: IpAddr) -> IpAddr {
     match address {

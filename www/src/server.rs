@@ -5,7 +5,7 @@ use std::future::Future;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -88,6 +88,8 @@ pub(crate) struct Shared {
     pub(crate) address_limit: Limit<IpAddr>,
     pub(crate) activity: Activity,
     pub(crate) refreshes: Refreshes,
+    /// It is said once, not at every sign-in.
+    pub(crate) warned_of_proxy: AtomicBool,
 }
 
 impl fmt::Debug for Shared {
@@ -145,6 +147,7 @@ impl Server {
             address_limit: Limit::new(ADDRESS_BURST, ADDRESS_REFILL_MS),
             activity: Activity::new(&config),
             refreshes: Refreshes::default(),
+            warned_of_proxy: AtomicBool::new(false),
             config,
             store,
             clock,

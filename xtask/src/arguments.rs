@@ -221,6 +221,11 @@ fn demo(words: Vec<String>) -> Result<Task> {
         match word.as_str() {
             "--port" => options.port = port(&value("--port", words.next())?)?,
             "--data" => options.data = value("--data", words.next())?.into(),
+            "--listen" => {
+                return Err(Failure::new(
+                    "the demo listens on this machine only: choose its port with `--port`",
+                ));
+            }
             "--" => options.rest.extend(words.by_ref()),
             _ => options.rest.push(word),
         }
@@ -353,6 +358,8 @@ mod tests {
             "`build` has no option `--release`: see `cargo xtask build --help`"
         );
         assert_eq!(failure("demo --port"), "`--port` needs a value");
+        let listen = failure("demo --listen 0.0.0.0:80");
+        assert_eq!(listen, "the demo listens on this machine only: choose its port with `--port`");
         assert_eq!(failure("demo --port 99999"), "`--port 99999`: a port is a number from 0 to 65535");
         assert_eq!(
             failure("test --only natve"),

@@ -9,6 +9,7 @@
 mod arguments;
 mod bench;
 mod demo;
+mod engines;
 mod failure;
 mod lock;
 mod need;

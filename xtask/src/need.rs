@@ -24,9 +24,13 @@ pub(crate) struct Program {
     pub(crate) package: &'static str,
 }
 
-/// What the browser tests drive. A further engine is a further line.
+/// What the browser tests drive.
 pub(crate) const BROWSERS: &[Program] = &[
     Program { names: &["chromium", "chromium-browser"], package: "chromium" },
+    Program { names: &["firefox-esr", "firefox"], package: "firefox-esr" },
+    // It brings the browser along, which is not on the PATH.
+    Program { names: &["WebKitWebDriver"], package: "webkit2gtk-driver" },
+    Program { names: &["Xvfb"], package: "xvfb" },
     Program { names: &["nginx"], package: "nginx" },
     Program { names: &["openssl"], package: "openssl" },
 ];

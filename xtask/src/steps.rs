@@ -13,6 +13,9 @@ use crate::{demo, need, pack, place, wasm};
 
 const WASM: &str = "wasm32-unknown-unknown";
 
+/// What no member of the workspace switches on by itself, and what has tests all the same.
+const FEATURES: [&str; 2] = ["--features", "fiftyten-verify/fetch"];
+
 /// How many files of browser tests run at once: most of their time is waiting.
 const BROWSER_FILES: &str = "--test-concurrency=2";
 
@@ -88,18 +91,23 @@ fn clippy(found: &mut Found) -> Result {
     need::component("clippy", "clippy")?;
     let warnings_are_errors = ["--", "-D", "warnings"];
     let mut natively = need::cargo();
-    natively.args(["clippy", "--workspace", "--all-targets"]).args(warnings_are_errors);
+    natively.args(["clippy", "--workspace", "--all-targets"]).args(FEATURES).args(warnings_are_errors);
     found.check(&mut natively, minutes(30))?;
 
     need::wasm_target(WASM)?;
     let mut for_wasm = need::cargo();
     for_wasm.args(["clippy", "--package", "fiftyten", "--target", WASM]).args(warnings_are_errors);
-    found.check(&mut for_wasm, minutes(15))
+    found.check(&mut for_wasm, minutes(15))?;
+
+    // The verifier runs where there is neither a network nor a thread.
+    let mut verifier = need::cargo();
+    verifier.args(["clippy", "--package", "fiftyten-verify", "--no-default-features", "--target", WASM]);
+    found.check(verifier.args(warnings_are_errors), minutes(15))
 }
 
 fn native(options: &Test, found: &mut Found) -> Result {
     let mut cargo = need::cargo();
-    cargo.args(["test", "--workspace", "--no-fail-fast"]).args(options.filter.as_ref());
+    cargo.args(["test", "--workspace", "--no-fail-fast"]).args(FEATURES).args(options.filter.as_ref());
     set_long(&mut cargo, options);
     let limit = minutes(if options.long { 240 } else { 45 });
     found.tests(&mut cargo, "`cargo test`", limit, totals::of_cargo_test)

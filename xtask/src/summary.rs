@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use crate::arguments::Step;
+use crate::engines;
 use crate::totals::Totals;
 
 /// How a step ended.
@@ -16,14 +17,14 @@ pub(crate) struct Report {
     pub(crate) problem: Option<String>,
 }
 
-/// The table, the reasons, and as the last line the sum.
+/// The tables, the reasons, and as the last line the sum.
 pub(crate) fn summary(reports: &[Report]) -> String {
     let mut text = format!("{:<10}{:>8}{:>8}{:>8}{:>10}\n", "step", "passed", "failed", "skipped", "time");
     let mut sum = Totals::default();
     // Writing to a String cannot fail.
     for report in reports {
         let totals = counted(report);
-        let Totals { passed, failed, skipped, .. } = totals;
+        let &Totals { passed, failed, skipped, .. } = &totals;
         let _ = writeln!(
             text,
             "{:<10}{passed:>8}{failed:>8}{skipped:>8}{:>10}",
@@ -31,6 +32,10 @@ pub(crate) fn summary(reports: &[Report]) -> String {
             time(report.took)
         );
         sum.add(totals);
+    }
+    let table = engines::table(&sum.engines);
+    if !table.is_empty() {
+        let _ = writeln!(text, "\n{table}");
     }
     for report in reports {
         for reason in &report.totals.reasons {
@@ -78,7 +83,7 @@ mod tests {
 
     fn report(step: Step, passed: u64, failed: u64, skipped: u64) -> Report {
         let reasons = (0..skipped).map(|number| format!("test {number}: no time")).collect();
-        let totals = Totals { passed, failed, skipped, reasons };
+        let totals = Totals { passed, failed, skipped, reasons, ..Totals::default() };
         Report { step, totals, took: Duration::from_millis(1_234), problem: None }
     }
 

@@ -1,5 +1,7 @@
 //! How many tests passed, failed and were skipped: read from what the test runners print.
 
+use crate::engines::Outcome;
+
 /// The counts of one or more runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
@@ -8,6 +10,8 @@ pub(crate) struct Totals {
     pub(crate) skipped: u64,
     /// The skipped tests that have a name in the output: `name: why`.
     pub(crate) reasons: Vec<String>,
+    /// The tests of the suite that runs in several browser engines.
+    pub(crate) engines: Vec<Outcome>,
 }
 
 impl Totals {
@@ -21,6 +25,7 @@ impl Totals {
         self.failed += other.failed;
         self.skipped += other.skipped;
         self.reasons.extend(other.reasons);
+        self.engines.extend(other.engines);
     }
 
     /// How many tests ran.
@@ -73,7 +78,10 @@ pub(crate) fn of_node_test(output: &str) -> Totals {
                 left_out += 1;
             } else {
                 totals.reasons.push(format!("{name}: {why}"));
+                totals.engines.extend(Outcome::of_skipped(name));
             }
+        } else {
+            totals.engines.extend(Outcome::of_line(line));
         }
         // A run ends with all of these lines, one after the other; anything less is a test's own output.
         match counted_by_node(line, NODE[block.len()]) {
@@ -141,7 +149,10 @@ test result: FAILED. 4 passed; 1 failed; 0 ignored; 0 measured; 3 filtered out; 
 test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s
 ";
         let reasons = ["b: needs an hour", "c: ignored"].map(str::to_owned).into();
-        assert_eq!(of_cargo_test(output), Totals { passed: 7, failed: 1, skipped: 2, reasons });
+        assert_eq!(
+            of_cargo_test(output),
+            Totals { passed: 7, failed: 1, skipped: 2, reasons, ..Totals::default() }
+        );
     }
 
     #[test]
@@ -173,7 +184,10 @@ test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
     #[test]
     fn reads_the_spec_form_of_node() {
         let reasons = ["b: no firefox here", "c (x): skipped"].map(str::to_owned).into();
-        assert_eq!(of_node_test(SPEC), Totals { passed: 2, failed: 2, skipped: 3, reasons });
+        assert_eq!(
+            of_node_test(SPEC),
+            Totals { passed: 2, failed: 2, skipped: 3, reasons, ..Totals::default() }
+        );
     }
 
     #[test]
@@ -193,7 +207,10 @@ ok 3 - c # SKIP
 # duration_ms 116.5
 ";
         let reasons = ["b: no firefox here", "c: skipped"].map(str::to_owned).into();
-        assert_eq!(of_node_test(output), Totals { passed: 1, failed: 0, skipped: 2, reasons });
+        assert_eq!(
+            of_node_test(output),
+            Totals { passed: 1, failed: 0, skipped: 2, reasons, ..Totals::default() }
+        );
     }
 
     #[test]
@@ -214,6 +231,18 @@ ok 3 - c # SKIP
         let totals = of_node_test(&output);
         assert_eq!(totals.skipped, 2);
         assert_eq!(totals.reasons, ["c (x): skipped"]);
+    }
+
+    #[test]
+    fn keeps_what_the_engines_did() {
+        let output = SPEC.replace("✔ a", "✔ webkit: wakes").replace("﹣ b", "﹣ firefox: sleeps");
+        let told = crate::engines::table(&of_node_test(&output).engines);
+        assert_eq!(told.lines().nth(1), Some("wakes    not run   not run   ok"));
+        assert_eq!(told.lines().nth(2), Some("sleeps   not run   cannot    not run"));
+        assert_eq!(
+            of_node_test(&SPEC.replace("﹣ b", "﹣ firefox: b").replace("no firefox here", LEFT_OUT)).engines,
+            []
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Json;
@@ -114,6 +115,15 @@ impl axum::extract::FromRequestParts<Arc<Shared>> for Sender {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         // Without a connection, as in a test or behind another server in the process, all share one limit.
         let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip());
+        if address::is_unknown_proxy(&parts.headers, peer, &shared.config.trusted_proxies)
+            && !shared.warned_of_proxy.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(
+                %peer,
+                "X-Forwarded-For of a peer that is not a trusted proxy is ignored: all users behind it share \
+                 one limit on sign-ins. If it is your proxy, name it in trusted_proxy"
+            );
+        }
         let client = address::client(&parts.headers, peer, &shared.config.trusted_proxies);
         Ok(Self { subscriber: address::subscriber(client), user_agent: user_agent(&parts.headers) })
     }

@@ -1,0 +1,5 @@
+// The suite in chromium.
+
+import { suite } from './suite/suite.mjs';
+
+suite('chromium');

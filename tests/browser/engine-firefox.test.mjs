@@ -1,0 +1,5 @@
+// The suite in firefox.
+
+import { suite } from './suite/suite.mjs';
+
+suite('firefox');

@@ -1,0 +1,5 @@
+// The suite in webkit.
+
+import { suite } from './suite/suite.mjs';
+
+suite('webkit');
