@@ -6,7 +6,7 @@ const ADVICE = {
   session_changed: 'another user signed in while the request was held back; it was not sent',
   timeout: 'no answer in time{}; try again',
   unavailable: 'the server asks to wait{}; try again later',
-  network: 'the server could not be reached; try again',
+  network: 'the server could not be reached{}; try again',
   origin_rejected:
     'the server refuses this page: its public URL must be the origin of the page, or the origin must be on its allow-list{}',
   invalid_credentials: 'e-mail address and password do not match an account',
@@ -19,6 +19,8 @@ const ADVICE = {
   invalid_option: '{}',
   invalid_argument: '{}',
   unsupported_environment: '{}',
+  cookie_blocked:
+    "the browser does not keep the session's cookie: this page is embedded in one of another site, or cookies are blocked",
   wasm_blocked:
     "the page's Content-Security-Policy forbids WebAssembly: add 'wasm-unsafe-eval' to its script-src directive",
   wasm_unavailable: 'the WebAssembly module could not be loaded{}',
@@ -39,10 +41,12 @@ export class SessionError extends Error {
   }
 }
 
-// From what src/web/notice.rs tells of an error.
-export function errorFrom({ code, failure, status, retryAfter, detail }) {
+// From what src/web/notice.rs tells of an error. `elsewhere`: the server is of another origin than the page.
+export function errorFrom({ code, failure, status, retryAfter, detail }, elsewhere) {
   const last = failure === 'status' ? `the refresh was answered ${status}` : failure && `refresh: ${failure}`;
-  const about = [last, detail, retryAfter !== undefined && `for ${Math.ceil(retryAfter / 1000)} s`]
+  // Browsers tell a page no more than that, if it is not on the allow-list.
+  const hidden = elsewhere && 'network' === (failure ?? code) && "is this page's origin of the same site, and on its allow-list?";
+  const about = [last, hidden, detail, retryAfter !== undefined && `for ${Math.ceil(retryAfter / 1000)} s`]
     .filter(Boolean)
     .join('; ');
   return new SessionError(code, { about: about && ` (${about})`, retryAfter, status });

@@ -185,8 +185,8 @@ export interface Session<Claims extends object = Record<never, never>> extends E
    *
    * Rejects with a {@link SessionError}: `invalid_credentials`, `rate_limited` (see
    * {@link SessionError.retryAfter}), `invalid_argument`, `bad_request`, `network`, `timeout`,
-   * `unavailable`, `unexpected_answer`, `origin_rejected`, `busy`, and as {@link Session.fetch}
-   * where the module is concerned.
+   * `unavailable`, `unexpected_answer`, `origin_rejected`, `cookie_blocked`, `busy`, and as
+   * {@link Session.fetch} where the module is concerned.
    */
   signIn(credentials: Credentials): Promise<void>;
 
@@ -380,6 +380,8 @@ export interface SignedOutDetail {
  * - `crashed`: a defect stopped the WebAssembly module; the page must be loaded again;
  * - `invalid_option`, `invalid_argument`: the message names it, and says what it must be;
  * - `unsupported_environment`: there is no page, or no WebAssembly;
+ * - `cookie_blocked`: the browser does not keep the session's cookie, because the page is embedded in
+ *   one of another site;
  * - `wasm_blocked`: the page's Content-Security-Policy lacks `'wasm-unsafe-eval'`;
  * - `wasm_unavailable`: the module could not be loaded.
  */
@@ -400,6 +402,7 @@ export type SessionErrorCode =
   | 'invalid_option'
   | 'invalid_argument'
   | 'unsupported_environment'
+  | 'cookie_blocked'
   | 'wasm_blocked'
   | 'wasm_unavailable';
 

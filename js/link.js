@@ -115,6 +115,18 @@ export class Link {
     return new Promise((resolve, reject) => this.#calls.set(id, { resolve, reject }));
   }
 
+  // Whether the browser sends the session's cookie. Where the server can't be asked it is given the benefit
+  // of the doubt.
+  async hasCookie() {
+    try {
+      const init = { headers: { 'x-fiftyten': '1' }, cache: 'no-store', credentials: 'include' };
+      const { status } = await this.#fetch(`${this.#options.core.url}/v1/sessions`, init);
+      return status !== 401;
+    } catch {
+      return true;
+    }
+  }
+
   close() {
     if (this.#gone) return;
     const core = this.#core;
@@ -221,6 +233,7 @@ export class Link {
 
   // What src/web/host.rs asks for. None of it throws.
   #host() {
+    const elsewhere = new URL(this.#options.core.url).origin !== location.origin;
     const settled = (waiter, outcome) => {
       const place = this.#waiters.get(waiter);
       if (place) settle(place, outcome);
@@ -229,11 +242,11 @@ export class Link {
     return {
       fetch: this.#fetch,
       settle: (waiter, serial, bearer) => settled(waiter, { pass: { serial, bearer } }),
-      fail: (waiter, error) => settled(waiter, { error: errorFrom(error) }),
+      fail: (waiter, error) => settled(waiter, { error: errorFrom(error, elsewhere) }),
       finish: (id, error) => {
         const call = this.#calls.get(id);
         this.#calls.delete(id);
-        if (error) call?.reject(errorFrom(error));
+        if (error) call?.reject(errorFrom(error, elsewhere));
         else call?.resolve();
       },
       keep: (release) => (this.#release = release),

@@ -80,7 +80,12 @@ class Session extends EventTarget {
         throw new SessionError('invalid_argument', { about: `${name} must be a text of 1 to 1024 characters` });
       }
     }
-    return this.#link.call((core) => core.sign_in(JSON.stringify({ email, password })));
+    await this.#link.call((core) => core.sign_in(JSON.stringify({ email, password })));
+    // In a page of another site the session would be over with its first token, and nothing would say why.
+    if (globalThis.top !== globalThis.self && globalThis.top && !(await this.#link.hasCookie())) {
+      await this.signOut();
+      throw new SessionError('cookie_blocked');
+    }
   }
 
   signOut() {

@@ -40,8 +40,10 @@ impl Session {
         match self.attempt.take_if(|attempt| attempt.id == id) {
             // Another tab had it meanwhile, and has told of its token just before giving it back. Nothing
             // says which of the two arrives here first.
-            Some(Attempt { reason, stage: Stage::Locking { since, second: false, .. }, .. })
-                if now.since(since) > Self::AT_ONCE && self.waiters.is_empty() =>
+            // The second lock is worth no pause where it came at once: those behind don't wait for long.
+            Some(Attempt { reason, stage: Stage::Locking { since, second, .. }, .. })
+                if now.since(since) > (if second { self.slack.percent(3) } else { Self::AT_ONCE })
+                    && self.waiters.is_empty() =>
             {
                 let until = now + Millis(self.slack.0 / 200);
                 self.attempt = Some(Attempt { id, reason, stage: Stage::Pausing { until, locked: true } });

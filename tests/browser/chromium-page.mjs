@@ -93,6 +93,11 @@ export class ChromiumPage {
     await this.#page.close();
   }
 
+  // As the user's own: pressing a key.
+  async press(key) {
+    await this.#page.keyboard.press(key);
+  }
+
   // ---- visible and hidden
 
   async visibility() {
@@ -105,8 +110,13 @@ export class ChromiumPage {
     await this.until(() => document.visibilityState === 'hidden');
   }
 
-  async show() {
+  // Brings it to the front, whatever that does to it.
+  async front() {
     await this.#page.bringToFront();
+  }
+
+  async show() {
+    await this.front();
     await this.until(() => document.visibilityState === 'visible');
   }
 
@@ -122,9 +132,14 @@ export class ChromiumPage {
     await this.#session.send('Page.setWebLifecycleState', { state: 'active' });
   }
 
-  // Looks for the page's process, so that it can be stopped without delay when the time has come.
+  // Finds out which process is the page's. To be done before it is urgent: it takes a moment.
   async findRenderer() {
-    this.#renderer ??= await this.#search();
+    return (this.#renderer ??= await this.#busiestRenderer());
+  }
+
+  // A command of the DevTools protocol, for what only a benchmark wants to know.
+  async devtools(method, parameters) {
+    return this.#session.send(method, parameters);
   }
 
   // Stops the page's process: nothing runs, no event is sent, and clocks go on.
@@ -182,7 +197,7 @@ export class ChromiumPage {
   // ---- inside
 
   // The renderer is the one that works when this page does.
-  async #search() {
+  async #busiestRenderer() {
     for (let work = WORK; work < 10 * WORK; work *= 1.5) {
       const before = new Map((await this.#browser.renderers()).map(({ id, cpuTime }) => [id, cpuTime]));
       await this.evaluate((ms) => {

@@ -15,8 +15,13 @@ function install(wallOffset, monotonicOffset) {
     construct: (target, values, as) => Reflect.construct(target, values.length > 0 ? values : [now()], as),
     get: (target, name) => own[name] ?? Reflect.get(target, name),
   });
-  performance.now = () => nativeNow() + clock.monotonic;
+  performance.now = () => (clock.still ?? nativeNow()) + clock.monotonic;
   Object.defineProperty(globalThis, Symbol.for('fiftyten.test.clock'), { value: clock });
+}
+
+function hold(still) {
+  const clock = globalThis[Symbol.for('fiftyten.test.clock')];
+  clock.still = still ? performance.now() - clock.monotonic : undefined;
 }
 
 function move(wall, monotonic) {
@@ -50,6 +55,11 @@ export class Clock {
   async jump(ms) {
     this.#wall += ms;
     await this.#apply();
+  }
+
+  // `performance.now` stands still from now on, or goes on from where it would be; the wall clock goes on.
+  async holdMonotonic(still) {
+    await this.#page.evaluate(hold, still);
   }
 
   async #apply() {

@@ -18,6 +18,7 @@ pub(crate) enum Task {
     Pack,
     Demo(Demo),
     Test(Test),
+    Bench(Bench),
 }
 
 /// Options of `demo`.
@@ -37,6 +38,30 @@ pub(crate) struct Test {
     pub(crate) only: Vec<Step>,
     /// Runs only tests whose name contains this.
     pub(crate) filter: Option<String>,
+}
+
+/// Options of `bench`.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Bench {
+    /// None: all of them.
+    pub(crate) area: Option<Area>,
+    pub(crate) quick: bool,
+}
+
+/// What there is to measure; each is `tests/browser/NAME.bench.mjs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Area {
+    Idle,
+}
+
+impl Area {
+    pub(crate) const ALL: [Self; 1] = [Self::Idle];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+        }
+    }
 }
 
 /// A step of `test`.
@@ -82,6 +107,7 @@ Tasks of this repository. Each installs what it needs where it can, and says wha
 
     cargo xtask demo     build everything and start a server with a demo account; Ctrl-C stops it
     cargo xtask test     run every check and test, and count them
+    cargo xtask bench    measure what a session costs
     cargo xtask build    complete the npm package in js/ and print its sizes
     cargo xtask size     print the sizes of the package as it was built last
     cargo xtask pack     build the package and pack it into target/
@@ -138,6 +164,16 @@ Runs every step, goes on after one that fails, and ends with a summary. The last
     --filter TEXT    only tests whose name contains TEXT (of the last three steps)
 ";
 
+const BENCH_HELP: &str = "\
+cargo xtask bench [AREA] [--quick]
+
+Measures, and prints a table. Without an area it measures everything there is.
+
+    idle       what an idle session costs the main thread of a page in ten minutes, in front and hidden
+
+    --quick    for a shorter time, and less exactly
+";
+
 impl Arguments {
     pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Self> {
         let mut words = arguments.into_iter();
@@ -152,11 +188,13 @@ impl Arguments {
             "pack" if asks_help => Task::Help(PACK_HELP),
             "demo" if asks_help => Task::Help(DEMO_HELP),
             "test" if asks_help => Task::Help(TEST_HELP),
+            "bench" if asks_help => Task::Help(BENCH_HELP),
             "build" => build(rest)?,
             "size" => nothing_more("size", rest, Task::Size)?,
             "pack" => nothing_more("pack", rest, Task::Pack)?,
             "demo" => demo(rest)?,
             "test" => test(rest)?,
+            "bench" => bench(rest)?,
             other => {
                 return Err(Failure::new(format!("there is no task `{other}`: see `cargo xtask help`")));
             }
@@ -207,6 +245,18 @@ fn test(words: Vec<String>) -> Result<Task> {
         }
     }
     Ok(Task::Test(options))
+}
+
+fn bench(words: Vec<String>) -> Result<Task> {
+    let mut options = Bench::default();
+    for word in words {
+        match Area::ALL.into_iter().find(|area| area.name() == word) {
+            Some(area) if options.area.is_none() => options.area = Some(area),
+            None if word == "--quick" => options.quick = true,
+            _ => return Err(unknown("bench", &word)),
+        }
+    }
+    Ok(Task::Bench(options))
 }
 
 fn nothing_more(task: &str, rest: Vec<String>, parsed: Task) -> Result<Task> {
@@ -288,6 +338,16 @@ mod tests {
         let test =
             Test { long: true, only: vec![Step::Native, Step::Browser], filter: Some("sleep".to_owned()) };
         assert_eq!(parse("test --only native,browser --long --filter sleep"), Ok(Task::Test(test)));
+    }
+
+    #[test]
+    fn bench_takes_an_area() {
+        assert_eq!(parse("bench"), Ok(Task::Bench(Bench::default())));
+        assert_eq!(
+            parse("bench --quick idle"),
+            Ok(Task::Bench(Bench { area: Some(Area::Idle), quick: true }))
+        );
+        assert_eq!(failure("bench idel"), "`bench` has no option `idel`: see `cargo xtask bench --help`");
     }
 
     #[test]

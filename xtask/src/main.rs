@@ -1,4 +1,4 @@
-//! The tasks of this repository: `cargo xtask build|size|pack|demo|test`.
+//! The tasks of this repository: `cargo xtask build|size|pack|demo|test|bench`.
 //!
 //! It is started by `cargo run`, so all it may take for granted is Cargo. Everything else is looked
 //! for, installed with the ordinary clients where that is possible, and named in one line where it
@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout, reason = "a command-line program talks to its terminal")]
 
 mod arguments;
+mod bench;
 mod demo;
 mod engines;
 mod failure;
@@ -49,6 +50,7 @@ fn run() -> Result<ExitCode> {
         Task::Pack => drop(pack::pack()?),
         Task::Demo(options) => return demo::run(&options),
         Task::Test(options) => return Ok(test::run(&options)),
+        Task::Bench(options) => return bench::run(&options),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -250,6 +250,7 @@ export function explain(code: SessionErrorCode): string {
     case 'invalid_option':
     case 'invalid_argument':
     case 'unsupported_environment':
+    case 'cookie_blocked':
     case 'wasm_blocked':
     case 'wasm_unavailable':
       return code;

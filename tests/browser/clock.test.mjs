@@ -1,0 +1,111 @@
+// Clocks that are wrong, that are set while a session lasts, or that stand still.
+
+import assert from 'node:assert/strict';
+
+import { callAtOnce, calls, events, keepCalling, openApp, openSignedIn, refreshes, status } from './app.mjs';
+import { Chromium } from './chromium.mjs';
+import { scenario } from './scenario.mjs';
+import { assertNoneStale } from './tokens.mjs';
+import { sleep, until } from './wait.mjs';
+import { WallClock, movable } from './wallclock.mjs';
+
+const server = { tokenLifetime: '7s', refreshIn: '4s' };
+const HOUR = 3_600;
+const DAY = 24 * HOUR;
+
+const JUMPS = { 'a day forward': DAY, 'a day back': -DAY, 'an hour forward': HOUR, 'an hour back': -HOUR, 'two days back': -2 * DAY, 'two days forward': 2 * DAY };
+
+const fresh = (page) => until(() => page.evaluate(() => window.app.session.refreshIn > 3_000), { what: 'a fresh token', timeout: 15_000, every: 100 });
+
+// Moves the clock while the token is fresh; resolves with the refreshes that this led to. None of them was due.
+async function early(world, page, move) {
+  await fresh(page);
+  const from = Date.now();
+  await move();
+  await sleep(500);
+  assert.deepEqual(await callAtOnce(page, 5), Array(5).fill(200));
+  await sleep(1_500);
+  return refreshes(world).filter(({ t }) => t >= from);
+}
+
+scenario('a clock that is set costs one early refresh at the most, in a page alone', { server, timeout: 90_000 }, async (world) => {
+  const page = await openSignedIn(world, { clock: true });
+  for (const [what, seconds] of Object.entries(JUMPS)) {
+    const made = await early(world, page, () => page.clock.jump(seconds * 1_000));
+    world.t.diagnostic(`${what}: ${made.length} early refreshes`);
+    assert.ok(made.length <= 1, `${what}: ${JSON.stringify(made)}`);
+    assert.deepEqual(made.filter(({ status }) => status !== 200), []);
+    // Forward, time may have passed asleep: the token must not be trusted.
+    if (seconds > 0) assert.equal(made.length, 1, what);
+  }
+  assert.equal(assertNoneStale(world), 5 * Object.keys(JUMPS).length);
+  assert.equal((await events(page, 'signedout')).length, 1, 'before it signed in');
+});
+
+scenario('with a monotonic clock that stands still the session keeps its pace by the other one', { server }, async (world) => {
+  const page = await openSignedIn(world, { clock: true });
+  await keepCalling(page, 200);
+  await fresh(page);
+  await page.clock.holdMonotonic(true);
+  const from = Date.now();
+  await sleep(10_500);
+  const made = refreshes(world).filter(({ t }) => t >= from);
+  // Due every 4 to 4.3 s, and two seconds' difference between the clocks is taken for a jump once.
+  assert.ok(made.length >= 2 && made.length <= 3, JSON.stringify(made));
+  await page.clock.holdMonotonic(false);
+  await sleep(500);
+  const outcomes = (await calls(page)).filter(({ done }) => done).map((call) => call.status ?? call.error);
+  assert.ok(outcomes.length > 35);
+  assert.deepEqual([...new Set(outcomes)], [200]);
+  assertNoneStale(world);
+});
+
+// A browser whose clock is the system's, wrong from the start and set again and again.
+async function wholeBrowser(world, start) {
+  const clock = new WallClock(start);
+  const browser = await Chromium.launch({ env: clock.env });
+  const newPage = (path, options) => browser.newPage(path && world.proxy.url + path, options);
+  return { clock, browser, world: { proxy: world.proxy, server: world.server, newPage } };
+}
+
+const skip = !movable && 'the clock of a whole browser can be moved on Linux only';
+
+for (const [what, start, jumps] of [
+  ['a day fast', DAY, [-DAY, 0, HOUR]],
+  ['a day slow', -DAY, [DAY, 0, -HOUR]],
+]) {
+  scenario(`in a browser whose clock is ${what}, and set while the session lasts, no call is refused`, { server, skip, timeout: 120_000 }, async (world) => {
+    const { clock, browser, world: skewed } = await wholeBrowser(world, start);
+    try {
+      const first = await openSignedIn(skewed, { options: { pollWhileHidden: true } });
+      const second = await openApp(skewed);
+      await second.until(() => window.app.session.status === 'signedin');
+      const off = await second.evaluate(() => Date.now()) - Date.now();
+      assert.ok(Math.abs(off - start * 1_000) < 5_000, `the browser's clock is off by ${off} ms`);
+      for (const page of [first, second]) await keepCalling(page, 250);
+      // Wrong, but steady: nothing is early.
+      await sleep(5_000);
+      const steady = refreshes(world).filter(({ reason, status }) => status === 200 && reason !== 'start');
+      assert.ok(steady.length >= 1 && steady.length <= 2, JSON.stringify(steady));
+      assert.deepEqual([...new Set(steady.map(({ reason }) => reason))], ['timer']);
+      for (const seconds of jumps) {
+        const made = await early(world, second, () => clock.set(seconds));
+        world.t.diagnostic(`set to ${seconds / HOUR} h: ${made.length} early refreshes in two tabs`);
+        assert.ok(made.length <= 1, JSON.stringify(made));
+      }
+      // Both go on as ever.
+      const from = Date.now();
+      await sleep(5_000);
+      assert.ok(refreshes(world).filter(({ t, status }) => t >= from && status === 200).length >= 1);
+      for (const page of [first, second]) {
+        const outcomes = (await calls(page)).filter(({ done }) => done).map((call) => call.status ?? call.error);
+        assert.ok(outcomes.length > 20);
+        assert.deepEqual([...new Set(outcomes)], [200]);
+        assert.equal(await status(page), 'signedin');
+      }
+      assertNoneStale(world);
+    } finally {
+      await browser.close();
+    }
+  });
+}
