@@ -355,7 +355,8 @@ impl Session {
         }
         self.expire(now);
         self.backoff.hurry();
-        if mutant!(self, SecondRefresh) && self.attempt.is_some() {
+        let sent = |attempt: &Attempt| matches!(attempt.stage, refresh::Stage::Sent(_));
+        if mutant!(self, SecondRefresh) && self.attempt.as_ref().is_some_and(sent) {
             let id = self.next_id();
             self.send(id, Reason::Wake, false, now);
         }
