@@ -116,6 +116,9 @@ pub struct Session {
     away: bool,
     /// The token is from before the page was put away, and may have ended meanwhile.
     unverified: bool,
+    /// The page was put away since the server last confirmed the session: another tab may have
+    /// signed in meanwhile, and have said so.
+    deaf: bool,
     /// The sign-in in flight.
     sign_in: Option<Call>,
     waiters: Waiters,
@@ -155,6 +158,7 @@ impl Session {
             frozen: false,
             away: false,
             unverified: false,
+            deaf: false,
             sign_in: None,
             waiters: Waiters::new(),
             backoff: Backoff::new(),

@@ -269,6 +269,7 @@ impl Session {
         self.phase = Phase::SignedIn(Arc::clone(&token));
         self.wish = None;
         self.unverified = false;
+        self.deaf = false;
         self.backoff.succeeded();
         self.last_failure = None;
         let user = self.user_since;
@@ -297,8 +298,9 @@ impl Session {
         // more than this one.
         let being_replaced = self.sign_in.is_some() && current.is_some();
         // The browser's cookie stands for the session that another tab signed in to, and that one
-        // has ended: nothing stands for this tab's.
-        let gone_with_another = named.as_ref().is_some_and(|named| self.has_heard_of(named));
+        // has ended: nothing stands for this tab's. A page that was put away did not hear of it.
+        let gone_with_another =
+            named.as_ref().is_some_and(|named| self.has_heard_of(named) || (self.deaf && !names_current));
         if asked_for_current && gone_with_another && !being_replaced {
             self.settle_suspicion(sent.at);
             return self.end(EndReason::NoSession);

@@ -466,6 +466,18 @@ fn a_session_that_was_replaced_by_one_that_has_ended_is_over() {
 }
 
 #[test]
+fn a_page_that_did_not_hear_what_replaced_its_session_hears_of_the_end_when_it_is_back() {
+    let mut world = World::signed_in();
+    world.happen(Event::PutAway);
+    // Meanwhile another tab signed in as s2, and that session has ended.
+    world.usual = (50, Answer::Ended(Code::SessionRevoked, "s2"));
+    world.happen(Event::Restored);
+    world.run(1_000);
+    assert_eq!(world.session.status(), Status::SignedOut);
+    assert_eq!(world.signed_out(), [EndReason::NoSession]);
+}
+
+#[test]
 fn a_rumour_that_the_first_answer_confirms_is_not_asked_about_again() {
     let mut world = World::new();
     let now = world.now;

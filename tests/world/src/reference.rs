@@ -28,6 +28,8 @@ pub struct Reference {
     /// A sign-in is under way: it may end the session by itself.
     pub entering: bool,
     away: bool,
+    /// It may not have heard of a sign-in.
+    deaf: bool,
     unverified: bool,
     /// A session that another tab spoke of, and when.
     rumour: Option<(usize, Instant)>,
@@ -89,8 +91,10 @@ impl Reference {
 
     fn told_of_end(&mut self, about: Option<usize>, named: Option<usize>, asked: Instant) {
         let current = self.account.map(|(row, _)| row);
-        let gone_with_another = named.is_some() && named == self.rumour.map(|(row, _)| row);
         let names_current = named.is_none() || current.is_none() || named == current;
+        let gone_with_another = named.is_some_and(|named| {
+            self.rumour.is_some_and(|(row, _)| row == named) || self.deaf && !names_current
+        });
         let being_replaced = self.entering && current.is_some();
         if about == current && (gone_with_another || names_current) && !being_replaced {
             self.settle_rumour(asked);
@@ -158,6 +162,7 @@ impl Reference {
     /// The page is put away.
     pub fn put_away(&mut self) {
         self.away = true;
+        self.deaf = true;
     }
 
     /// It is back, or shows some other sign of life.
@@ -215,6 +220,7 @@ impl Reference {
         self.until = asked + Millis(LIFE);
         self.known = true;
         self.unverified = false;
+        self.deaf = false;
     }
 
     fn end(&mut self) {
