@@ -384,7 +384,7 @@ impl Session {
         }
         self.wish = None;
         self.unverified = false;
-        self.backoff.succeeded();
+        self.backoff.ended();
         self.last_failure = None;
         self.turn_away();
         self.announce_ready();
