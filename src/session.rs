@@ -353,7 +353,9 @@ impl Session {
         // What ran out while the page was away must not be blamed on the network it wakes up to.
         self.frozen = false;
         // Whichever event is the first of those that tell that it is back.
-        self.unverified |= std::mem::take(&mut self.away) && self.latest().is_some();
+        // A token that is withheld may yet come back.
+        let has_token = matches!(self.phase, Phase::SignedIn(_) | Phase::SigningOut { token: Some(_), .. });
+        self.unverified |= std::mem::take(&mut self.away) && has_token;
         if mutant!(self, RestoresUnasked) {
             self.unverified = false;
         }

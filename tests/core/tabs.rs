@@ -466,6 +466,22 @@ fn a_session_that_was_replaced_by_one_that_has_ended_is_over() {
 }
 
 #[test]
+fn a_token_that_was_withheld_while_the_page_was_away_is_not_used_unasked_either() {
+    for first in [Event::Shown, Event::Woken, Event::Restored] {
+        let mut world = World::signed_in();
+        world.sign_out(100, Answer::Silence);
+        world.happen(Event::PutAway);
+        world.sleep(15_000);
+        world.happen(first);
+        assert_eq!(world.session.status(), Status::SignedIn, "the sign-out has run out");
+        assert_eq!(world.gate(), None);
+        let held = world.hold();
+        world.run(50);
+        assert!(world.got_token(held));
+    }
+}
+
+#[test]
 fn a_page_that_did_not_hear_what_replaced_its_session_hears_of_the_end_when_it_is_back() {
     let mut world = World::signed_in();
     world.happen(Event::PutAway);
