@@ -119,6 +119,9 @@ pub struct Session {
     away: bool,
     /// The token is from before the page was put away, and may have ended meanwhile.
     unverified: bool,
+    /// The page was put away since the server last confirmed the session: another tab may have
+    /// signed in meanwhile, and have said so.
+    deaf: bool,
     /// The sign-in in flight.
     sign_in: Option<Call>,
     waiters: Waiters,
@@ -160,6 +163,7 @@ impl Session {
             frozen: false,
             away: false,
             unverified: false,
+            deaf: false,
             sign_in: None,
             waiters: Waiters::new(),
             backoff: Backoff::new(),
@@ -355,13 +359,16 @@ impl Session {
         // What ran out while the page was away must not be blamed on the network it wakes up to.
         self.frozen = false;
         // Whichever event is the first of those that tell that it is back.
-        self.unverified |= std::mem::take(&mut self.away) && self.latest().is_some();
+        // A token that is withheld may yet come back.
+        let has_token = matches!(self.phase, Phase::SignedIn(_) | Phase::SigningOut { token: Some(_), .. });
+        self.unverified |= std::mem::take(&mut self.away) && has_token;
         if mutant!(self, RestoresUnasked) {
             self.unverified = false;
         }
         self.expire(now);
         self.backoff.hurry();
-        if mutant!(self, SecondRefresh) && self.attempt.is_some() {
+        let sent = |attempt: &Attempt| matches!(attempt.stage, refresh::Stage::Sent(_));
+        if mutant!(self, SecondRefresh) && self.attempt.as_ref().is_some_and(sent) {
             let id = self.next_id();
             self.send(id, Reason::Wake, false, now);
         }
@@ -385,7 +392,7 @@ impl Session {
         }
         self.wish = None;
         self.unverified = false;
-        self.backoff.succeeded();
+        self.backoff.ended();
         self.last_failure = None;
         self.turn_away();
         self.announce_ready();

@@ -63,6 +63,11 @@ impl Backoff {
         *self = Self::new();
     }
 
+    /// There is nothing left to fail. What the server asked for stands.
+    pub(super) fn ended(&mut self) {
+        *self = Self { server_until: self.server_until, ..Self::new() };
+    }
+
     /// `network`: there was no answer at all, as right after a wake; the quick waits are for that.
     pub(super) fn failed(
         &mut self,

@@ -284,6 +284,7 @@ impl Session {
         self.phase = Phase::SignedIn(Arc::clone(&token));
         self.wish = None;
         self.unverified = false;
+        self.deaf = false;
         self.backoff.succeeded();
         self.last_failure = None;
         let user = self.user_since;
@@ -316,11 +317,11 @@ impl Session {
         }
         if !names_current {
             // The browser's cookie stands for a session that another tab signed in to, and that one
-            // has ended: nothing stands for this tab's. It may be a late word, and this tab may not
-            // have heard of that session (it was in the back/forward cache): then it asks again, and
-            // the second answer counts.
+            // has ended: nothing stands for this tab's. It may be a late word: a tab that has
+            // not heard of that session, though it was there to hear, asks again, and the second answer
+            // counts.
             let named = named.unwrap_or_default();
-            if self.has_heard_of(&named) {
+            if self.deaf || self.has_heard_of(&named) {
                 self.settle_suspicion(sent.at);
                 return self.end(EndReason::NoSession);
             }

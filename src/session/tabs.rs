@@ -129,6 +129,7 @@ impl Session {
         self.put_off();
         self.frozen = true;
         self.away = true;
+        self.deaf = true;
     }
 
     /// Drops the attempt under way; what it was for will be wanted when the page is back. What a

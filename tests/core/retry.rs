@@ -3,9 +3,11 @@ use fiftyten::clock::Millis;
 use fiftyten::config::Config;
 use fiftyten::error::Failure;
 use fiftyten::event::{EndReason, Event};
+use fiftyten::message::Message;
 use fiftyten::protocol::{Code, Reason};
 use fiftyten::session::{Status, TimerKind};
 
+use super::tabs::handover;
 use super::world::{Answer, SIGNED_IN, World};
 
 /// Everything that a refresh may be answered and that is not the authoritative end.
@@ -147,6 +149,21 @@ fn the_application_hears_of_the_first_failure_and_of_the_recovery_and_of_nothing
     world.usual = (10, SIGNED_IN);
     world.run(120_000);
     assert!(world.notices.contains(&Notice::Recovered { failures }), "{:?}", world.notices);
+}
+
+#[test]
+fn retry_after_is_honoured_though_another_tab_says_that_the_session_is_over() {
+    let mut world = World::signed_in();
+    world.next([(50, Answer::Later(429, 30_000))]);
+    world.run(51_000);
+    assert_eq!(world.sent.len(), 2);
+    let now = world.now;
+    world.happen(Event::Heard(Message::Ended { session: "s1".into(), reason: EndReason::SessionRevoked }));
+    world.happen(Event::Heard(Message::Token(handover("s2", "ada", now))));
+    world.run(25_000);
+    assert_eq!(world.sent.len(), 2);
+    world.run(30_000);
+    assert_eq!(world.sent.len(), 3);
 }
 
 #[test]

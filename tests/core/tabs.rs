@@ -344,15 +344,13 @@ fn the_end_of_another_session_is_nothing_to_this_tab() {
     assert_eq!(world.session.status(), Status::SignedIn);
 }
 
-/// The page was in the back/forward cache while the user signed in anew elsewhere, and that session
-/// has ended too: whose cookie it is was never announced to it.
+/// The user signed in anew elsewhere, which this tab was not told of, and that session has ended too.
 #[test]
 fn a_cookie_of_a_session_never_heard_of_that_has_ended_is_asked_about_once_more_and_is_the_end() {
     let mut world = World::signed_in();
     world.usual = (10, Answer::Ended(Code::SessionRevoked, "s2"));
-    world.happen(Event::PutAway);
     world.sleep(HOUR);
-    world.happen(Event::Restored);
+    world.happen(Event::Shown);
     world.run(10);
     assert_eq!(world.session.status(), Status::SignedIn, "it may be a late word");
     world.run(5_000);
@@ -528,6 +526,34 @@ fn a_session_that_was_replaced_by_one_that_has_ended_is_over() {
     world.usual = (50, Answer::Ended(Code::SessionRevoked, "s2"));
     world.happen(Event::Heard(Message::Token(Handover { confirmed: false, ..handover("s2", "ada", now) })));
     world.run(1_100);
+    assert_eq!(world.signed_out(), [EndReason::NoSession]);
+}
+
+#[test]
+fn a_token_that_was_withheld_while_the_page_was_away_is_not_used_unasked_either() {
+    for first in [Event::Shown, Event::Woken, Event::Restored] {
+        let mut world = World::signed_in();
+        world.sign_out(100, Answer::Silence);
+        world.happen(Event::PutAway);
+        world.sleep(15_000);
+        world.happen(first);
+        assert_eq!(world.session.status(), Status::SignedIn, "the sign-out has run out");
+        assert_eq!(world.gate(), None);
+        let held = world.hold();
+        world.run(50);
+        assert!(world.got_token(held));
+    }
+}
+
+#[test]
+fn a_page_that_did_not_hear_what_replaced_its_session_hears_of_the_end_when_it_is_back() {
+    let mut world = World::signed_in();
+    world.happen(Event::PutAway);
+    // Meanwhile another tab signed in as s2, and that session has ended.
+    world.usual = (50, Answer::Ended(Code::SessionRevoked, "s2"));
+    world.happen(Event::Restored);
+    world.run(1_000);
+    assert_eq!(world.session.status(), Status::SignedOut);
     assert_eq!(world.signed_out(), [EndReason::NoSession]);
 }
 

@@ -16,6 +16,10 @@ const WASM: &str = "wasm32-unknown-unknown";
 /// What no member of the workspace switches on by itself, and what has tests all the same.
 const FEATURES: [&str; 2] = ["--features", "fiftyten-verify/fetch"];
 
+/// The model checker, apart from everything else: its features change the core, and Cargo would give
+/// them to every crate that is built in the same run.
+const MODEL: [&str; 4] = ["--package", "fiftyten-world", "--features", "mutants"];
+
 /// How many files of browser tests run at once: most of their time is waiting.
 const BROWSER_FILES: &str = "--test-concurrency=2";
 
@@ -93,6 +97,9 @@ fn clippy(found: &mut Found) -> Result {
     let mut natively = need::cargo();
     natively.args(["clippy", "--workspace", "--all-targets"]).args(FEATURES).args(warnings_are_errors);
     found.check(&mut natively, minutes(30))?;
+    let mut model = need::cargo();
+    model.args(["clippy", "--all-targets"]).args(MODEL).args(warnings_are_errors);
+    found.check(&mut model, minutes(15))?;
 
     need::wasm_target(WASM)?;
     let mut for_wasm = need::cargo();
@@ -110,7 +117,14 @@ fn native(options: &Test, found: &mut Found) -> Result {
     cargo.args(["test", "--workspace", "--no-fail-fast"]).args(FEATURES).args(options.filter.as_ref());
     set_long(&mut cargo, options);
     let limit = minutes(if options.long { 240 } else { 45 });
-    found.tests(&mut cargo, "`cargo test`", limit, totals::of_cargo_test)
+    found.tests(&mut cargo, "`cargo test`", limit, totals::of_cargo_test)?;
+
+    // It says how many states it visited.
+    let mut model = need::cargo();
+    model.arg("test").args(MODEL).args(["--test", "model", "--no-fail-fast"]).args(options.filter.as_ref());
+    model.args(["--", "--show-output"]);
+    set_long(&mut model, options);
+    found.tests(&mut model, "the model checker", limit, totals::of_cargo_test)
 }
 
 fn package(options: &Test, found: &mut Found) -> Result {
