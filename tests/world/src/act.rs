@@ -71,6 +71,50 @@ impl Act {
         matches!(self, Self::Show(_) | Self::Resume(_) | Self::Continue(_) | Self::Restore(_))
     }
 
+    /// Everything that can be done in a browser with so many tabs.
+    #[must_use]
+    pub fn all(tabs: usize) -> Vec<Self> {
+        let mut all = vec![
+            Self::Sleep(9_000),
+            Self::Sleep(3_600_000),
+            Self::Jump(86_400_000),
+            Self::Jump(-86_400_000),
+            Self::Revoke,
+            Self::Expire,
+            Self::LoseCookie,
+            Self::ToggleLocks,
+        ];
+        for tab in 0..tabs {
+            all.extend([
+                // What is usual stands there more often.
+                Self::Request(tab),
+                Self::Request(tab),
+                Self::Request(tab),
+                Self::Rejected(tab),
+                Self::GiveUp(tab),
+                Self::Hide(tab),
+                Self::Show(tab),
+                Self::Show(tab),
+                Self::Wake(tab),
+                Self::Active(tab),
+                Self::Freeze(tab),
+                Self::Resume(tab),
+                Self::Stop(tab),
+                Self::Continue(tab),
+                Self::PutAway(tab),
+                Self::Restore(tab),
+                Self::Kill(tab),
+                Self::Open(tab),
+                Self::Open(tab),
+                Self::Close(tab),
+                Self::SignIn(tab, 0),
+                Self::SignIn(tab, 1),
+                Self::SignOut(tab),
+            ]);
+        }
+        all
+    }
+
     const fn tab(self) -> Option<usize> {
         match self {
             Self::Request(tab)

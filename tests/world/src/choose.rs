@@ -52,12 +52,6 @@ impl<'a> Listed<'a> {
         Self { numbers, at: 0 }
     }
 
-    /// Whether all have been read.
-    #[must_use]
-    pub const fn is_over(&self) -> bool {
-        self.at >= self.numbers.len()
-    }
-
     fn next(&mut self) -> usize {
         let number = self.numbers.get(self.at).copied().unwrap_or(0);
         self.at += 1;

@@ -14,9 +14,9 @@ use crate::tab::Life;
 use crate::verb::Verb;
 use crate::world::World;
 
-/// Who waits is served within this, as long as the server answers: half a second for the lock, a
-/// quarter of pause, and one round trip.
-const SERVED_WITHIN: u64 = 1_000;
+/// Who waits is served within this and two round trips, as long as the server answers: half a second
+/// for the lock, a quarter of pause. The first round trip was under way, and may bring bad news.
+const SERVED_WITHIN: u64 = 800;
 /// A visible tab has a live token again within this: the background's wait for the lock (3 s), its
 /// pause (1 s), and one round trip.
 const LIVE_WITHIN: u64 = 6_000;
@@ -84,6 +84,7 @@ impl World {
     /// After a step: nobody waits because of what became of another tab.
     pub(crate) fn judge_delays(&self) -> Result {
         let now = self.machine.now;
+        let served_within = SERVED_WITHIN + 2 * self.rules.latencies.iter().max().unwrap_or(&0);
         for (at, tab) in self.tabs.iter().enumerate() {
             let Some(clear) = tab.truth.clear_since.filter(|_| tab.life == Life::Running) else { continue };
             // The budget of attempts is a bound too, and comes first.
@@ -91,7 +92,9 @@ impl World {
                 continue;
             }
             let waits = tab.truth.held.iter().map(|held| now.saturating_sub(held.since.max(clear))).max();
-            if waits.is_some_and(|waits| waits > SERVED_WITHIN) {
+            // The timers of a hidden page, one for the lock and one for the pause, fire on the second.
+            let hidden = if tab.visible { 0 } else { 2_000 };
+            if waits.is_some_and(|waits| waits > served_within + hidden) {
                 return violated(self, Property::OthersDelayNobody, at, "a request waits");
             }
             if !tab.visible || clear + LIVE_WITHIN > now {

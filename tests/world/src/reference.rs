@@ -61,6 +61,12 @@ impl Reference {
         !self.closed && !self.entering && !self.leaving && (self.account.is_some() || !self.known)
     }
 
+    /// Whether it would believe the end of a session that is not its own.
+    #[must_use]
+    pub fn is_deaf(&self) -> bool {
+        self.deaf
+    }
+
     /// A refresh that is waited for was answered. Whether it brought a token.
     pub fn refreshed(&mut self, call: &Call, asked: Instant, now: Instant) -> bool {
         let named = match call.outcome {
@@ -167,11 +173,9 @@ impl Reference {
 
     /// It is back, or shows some other sign of life.
     pub fn woke(&mut self, restored: bool, now: Instant) {
-        if std::mem::take(&mut self.away) && self.account().is_some() {
-            self.unverified = true;
-        }
-        if restored && self.account().is_some() {
-            self.unverified = true;
+        let was_away = std::mem::take(&mut self.away);
+        if self.account.is_some() {
+            self.unverified |= was_away || restored;
         } else if restored && self.known && !self.leaving {
             self.rumour = Some((usize::MAX, now));
         }

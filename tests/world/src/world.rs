@@ -151,6 +151,17 @@ impl World {
         Ok(true)
     }
 
+    /// What is due next happens. False if nothing is.
+    ///
+    /// # Errors
+    /// What did not hold.
+    pub fn pass(&mut self, choose: &mut dyn Choose) -> Result<bool> {
+        let Some(at) = self.next_due() else { return Ok(false) };
+        self.fire(at, choose)?;
+        self.judge_delays()?;
+        Ok(true)
+    }
+
     /// Everything that is due until then happens.
     ///
     /// # Errors
@@ -260,8 +271,11 @@ impl World {
         let chosen = if width > 1 { choose.choose(Kind::Fate, width) } else { 0 };
         let always = self.rules.always.filter(|_| self.settled);
         let fate = match always.or(chosen.checked_sub(1).map(|place| self.rules.fates[place])) {
-            // There is no other session to be confused with, or to sign out of.
-            Some(Fate::Another) if about.is_none() || !is_refresh => Fate::Quick,
+            // There is no other session to be confused with, or to sign out of; and a page that was
+            // put away can't tell this from the truth.
+            Some(Fate::Another) if about.is_none() || !is_refresh || self.tabs[tab].reference.is_deaf() => {
+                Fate::Quick
+            }
             Some(fate) => fate,
             None => Fate::Quick,
         };
