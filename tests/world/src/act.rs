@@ -259,7 +259,7 @@ impl World {
             Act::Revoke => self.end_session(EndReason::SessionRevoked),
             Act::Expire => self.end_session(EndReason::SessionExpired),
             Act::LoseCookie => self.cookie = None,
-            Act::ToggleLocks => self.lock.missing = !self.lock.missing,
+            Act::ToggleLocks => self.set_locks(self.lock.missing),
         }
         Ok(())
     }
@@ -295,6 +295,7 @@ impl World {
         self.tabs[tab].truth.held.clear();
         self.tabs[tab].timer = None;
         self.lock.forget(tab);
+        self.second.forget(tab);
         self.mail.retain(|letter| letter.to != tab);
         // What is on its way to the server gets there all the same; nobody reads the answer.
         self.calls.retain(|call| call.tab != tab || call.arrives.is_some());

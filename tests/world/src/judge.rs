@@ -64,7 +64,7 @@ impl World {
     /// A page that does not run keeps nothing that others wait for.
     pub(crate) fn judge_lock(&self, at: usize) -> Result {
         let still = matches!(self.tabs[at].life, Life::Frozen | Life::Away);
-        if still && self.lock.involves(at) {
+        if still && (self.lock.involves(at) || self.second.involves(at)) {
             return violated(self, Property::NoLockIsKept, at, "it stands still with it");
         }
         Ok(())

@@ -54,9 +54,9 @@ impl Lock {
         self.holder.filter(|_| !self.told)
     }
 
-    /// Its page is told now.
-    pub fn tell(&mut self) {
-        self.told = true;
+    /// Its page is told now, if it is this one.
+    pub fn tell(&mut self, claim: Claim) {
+        self.told |= self.holder == Some(claim);
     }
 
     /// Those who asked where there is no lock.

@@ -189,7 +189,17 @@ impl World {
                 self.tabs[at].truth.asked_lock = Some((id, turn.now));
                 self.lock.ask(Claim { tab: at, id });
             }
-            Action::Unlock(id) => self.lock.release(Claim { tab: at, id }),
+            Action::LockSecond(id) => {
+                // The wait for the first one counts.
+                if let Some((asked, _)) = &mut self.tabs[at].truth.asked_lock {
+                    *asked = id;
+                }
+                self.second.ask(Claim { tab: at, id });
+            }
+            Action::Unlock(id) => {
+                self.lock.release(Claim { tab: at, id });
+                self.second.release(Claim { tab: at, id });
+            }
             Action::Tell(message) => self.post(turn, &message, choose),
             Action::Settle(id, settled) => {
                 let held = &mut self.tabs[at].truth.held;
@@ -246,7 +256,8 @@ impl World {
 
     fn refresh(&mut self, turn: &Turn, id: RequestId, reason: Reason, choose: &mut dyn Choose) -> Result {
         let (at, now) = (turn.tab, turn.now);
-        let locked = self.lock.is_held_for(Claim { tab: at, id });
+        let claim = Claim { tab: at, id };
+        let locked = self.lock.is_held_for(claim) || self.second.is_held_for(claim);
         let Tab { truth, reference, .. } = &mut self.tabs[at];
         let alone = truth.refreshing.replace(id).is_none();
         let waited =

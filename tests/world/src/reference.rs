@@ -61,10 +61,11 @@ impl Reference {
         !self.closed && !self.entering && !self.leaving && (self.account.is_some() || !self.known)
     }
 
-    /// Whether it would believe the end of a session that is not its own.
+    /// Whether it would believe the end of a session that is not its own: it may not have heard of
+    /// that one, or it was told once before.
     #[must_use]
-    pub fn is_deaf(&self) -> bool {
-        self.deaf
+    pub fn believes_another(&self) -> bool {
+        self.deaf || self.rumour.is_some_and(|(row, _)| row == 999)
     }
 
     /// A refresh that is waited for was answered. Whether it brought a token.
@@ -86,7 +87,7 @@ impl Reference {
                 return false;
             }
         };
-        self.told_of_end(call.about, named, asked);
+        self.told_of_end(call.about, named, asked, now);
         false
     }
 
@@ -95,7 +96,7 @@ impl Reference {
         self.unverified = false;
     }
 
-    fn told_of_end(&mut self, about: Option<usize>, named: Option<usize>, asked: Instant) {
+    fn told_of_end(&mut self, about: Option<usize>, named: Option<usize>, asked: Instant, now: Instant) {
         let current = self.account.map(|(row, _)| row);
         let names_current = named.is_none() || current.is_none() || named == current;
         let gone_with_another = named.is_some_and(|named| {
@@ -105,9 +106,16 @@ impl Reference {
         if about == current && (gone_with_another || names_current) && !being_replaced {
             self.settle_rumour(asked);
             self.end();
-        } else {
-            self.failed();
+            return;
         }
+        if about == current
+            && !being_replaced
+            && let Some(named) = named
+        {
+            // The second time it counts.
+            self.rumour = Some((named, now));
+        }
+        self.failed();
     }
 
     /// A sign-in that is waited for succeeded.

@@ -29,6 +29,8 @@ pub struct World {
     pub tabs: Vec<Tab>,
     /// Their lock.
     pub lock: Lock,
+    /// The one for those who could not have that one in time.
+    pub second: Lock,
     /// Messages between them.
     pub mail: Vec<Letter>,
     /// Calls to the server.
@@ -87,6 +89,7 @@ impl World {
             machine,
             tabs: Vec::new(),
             lock: Lock::default(),
+            second: Lock::default(),
             mail: Vec::new(),
             calls: Vec::new(),
             server: Server { rows: Vec::new() },
@@ -122,7 +125,7 @@ impl World {
         let faults = std::mem::take(&mut world.faults);
         world.run_until(world.rules.start, &mut Ordinary)?;
         world.faults = faults;
-        world.lock.missing = !world.rules.locks;
+        world.set_locks(world.rules.locks);
         world.settled = true;
         Ok(world)
     }
@@ -175,6 +178,11 @@ impl World {
         self.judge_delays()
     }
 
+    pub(crate) fn set_locks(&mut self, there: bool) {
+        self.lock.missing = !there;
+        self.second.missing = !there;
+    }
+
     fn possible(&self) -> Vec<Act> {
         let affordable = |act: &Act| self.turns > 0 || act.undoes();
         self.rules.acts.iter().copied().filter(|act| affordable(act) && self.can(*act)).collect()
@@ -196,11 +204,13 @@ impl World {
                 visit(now + fires.saturating_sub(self.machine.mono()), Due::Timer(place));
             }
         }
-        if let Some(claim) = self.lock.untold().filter(|claim| runs(claim.tab)) {
-            visit(now, Due::Granted(claim));
-        }
-        for claim in self.lock.refused().filter(|claim| runs(claim.tab)) {
-            visit(now, Due::Refused(claim));
+        for lock in [&self.lock, &self.second] {
+            if let Some(claim) = lock.untold().filter(|claim| runs(claim.tab)) {
+                visit(now, Due::Granted(claim));
+            }
+            for claim in lock.refused().filter(|claim| runs(claim.tab)) {
+                visit(now, Due::Refused(claim));
+            }
         }
         for (place, call) in self.calls.iter().enumerate() {
             if let Some(at) = call.arrives {
@@ -244,12 +254,14 @@ impl World {
             }
             Some(Due::Granted(claim)) => {
                 self.note(|| format!("tab {}: it has the lock", claim.tab));
-                self.lock.tell();
+                self.lock.tell(claim);
+                self.second.tell(claim);
                 self.drive(claim.tab, Verb::Event(Event::Locked(claim.id)), choose).map(drop)
             }
             Some(Due::Refused(claim)) => {
                 self.note(|| format!("tab {}: there is no lock", claim.tab));
                 self.lock.tell_refused(claim);
+                self.second.tell_refused(claim);
                 self.tabs[claim.tab].truth.refused = Some(claim.id);
                 self.drive(claim.tab, Verb::Event(Event::LockFailed(claim.id)), choose).map(drop)
             }
@@ -272,8 +284,10 @@ impl World {
         let always = self.rules.always.filter(|_| self.settled);
         let fate = match always.or(chosen.checked_sub(1).map(|place| self.rules.fates[place])) {
             // There is no other session to be confused with, or to sign out of; and a page that was
-            // put away can't tell this from the truth.
-            Some(Fate::Another) if about.is_none() || !is_refresh || self.tabs[tab].reference.is_deaf() => {
+            // put away, or that was told so before, can't tell this from the truth.
+            Some(Fate::Another)
+                if about.is_none() || !is_refresh || self.tabs[tab].reference.believes_another() =>
+            {
                 Fate::Quick
             }
             Some(fate) => fate,
