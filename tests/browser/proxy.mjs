@@ -131,7 +131,7 @@ export class Proxy {
     if (fault.delay) await sleep(fault.delay);
     if (fault.hang) return;
     if (fault.cut === 'before') return cut(response);
-    const made = madeUp(fault) ?? (await this.#file(record)) ?? (record.path === ECHO && (await echo(request)));
+    const made = (await answerOf(fault, request)) ?? (await this.#file(record)) ?? (await echo(request, record));
     const answer = made ? asAnswer(made) : await this.#passOn(request, response);
     if (fault.answerDelay) await sleep(fault.answerDelay);
     if (fault.cut === 'after') return cut(response);
@@ -179,7 +179,15 @@ export class Proxy {
   }
 }
 
-async function echo(request) {
+// Not before the request is read: closing a connection with something left on it takes the answer along.
+async function answerOf(fault, request) {
+  const made = madeUp(fault);
+  if (made) await whole(request);
+  return made;
+}
+
+async function echo(request, { path }) {
+  if (path !== ECHO) return undefined;
   return { status: 200, headers: { 'content-type': 'application/octet-stream' }, body: await whole(request) };
 }
 

@@ -113,6 +113,15 @@ mod tests {
     }
 
     #[test]
+    fn the_engines_have_a_table() {
+        let mut reports = [report(Step::Browser, 1, 0, 0)];
+        assert!(!summary(&reports).contains("engines"));
+        reports[0].totals.engines.extend(engines::Outcome::of_line("✔ webkit: wakes (1ms)"));
+        let text = summary(&reports);
+        assert!(text.contains("\nwakes    not run   not run   ok\n"), "{text}");
+    }
+
+    #[test]
     fn no_step_is_no_success() {
         assert!(!success(&[]));
     }

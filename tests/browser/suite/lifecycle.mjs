@@ -54,11 +54,12 @@ export const lifecycle = [
     name: 'a hidden tab asks for nothing until it is shown, and is fresh after one round trip',
     needs: ['hide', 'show'],
     async body(world) {
-      const page = await openSignedIn(world);
+      const page = await openSignedIn(world, { clock: true });
       await page.hide();
       const hidden = refreshes(world).length;
-      await sleep(DEAD);
+      await sleep(CYCLE + 1_500);
       assert.equal(refreshes(world).length, hidden, 'no refresh while it is hidden');
+      await page.clock.sleep(DEAD);
       const shown = Date.now();
       const outcomes = await callUpon(page, 'visibilitychange');
       await page.show();
@@ -67,6 +68,21 @@ export const lifecycle = [
       assert.ok(['wake', 'request'].includes(first.reason), first.reason);
       assert.deepEqual(more.filter(({ reason }) => reason !== 'timer'), []);
       assert.equal(assertNoneStale(world, shown), 5);
+    },
+  },
+  {
+    name: 'a tab that is shown refreshes by itself, before anybody asks',
+    needs: ['hide', 'show'],
+    // With the true numbers: nothing is due by a timer, and the clock is looked at every 15 s.
+    server: {},
+    async body(world) {
+      const page = await openSignedIn(world, { clock: true });
+      await page.hide();
+      await page.clock.sleep(OVERDUE);
+      const before = refreshes(world).length;
+      await page.show();
+      await until(() => refreshes(world).length > before, { what: 'a refresh' });
+      assert.deepEqual(refreshes(world).slice(before).map(({ reason }) => reason), ['wake']);
     },
   },
   {
@@ -122,7 +138,7 @@ export const lifecycle = [
     server: {},
     async body(world) {
       const { proxy } = world;
-      const page = await openSignedIn(world, { clock: true });
+      const page = await openSignedIn(world, { clock: true, options: { pollWhileHidden: true } });
       const other = await world.newPage('/t/plain.html');
       const locks = () => navigator.locks.query().then(({ held, pending }) => [held, pending].map((all) => all.map(({ name }) => name)));
       const refresh = async () => {

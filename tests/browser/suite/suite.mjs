@@ -14,10 +14,14 @@ import { tabs } from './tabs.mjs';
 import { quick } from './token.mjs';
 import { wake } from './wake.mjs';
 
-const BEHAVIOURS = [...session, ...wake, ...request, ...tabs, ...lifecycle, ...policy];
+// Each part is a test file of an engine's: most of the time is waiting, and files run side by side.
+const PARTS = {
+  session: [...session, ...wake, ...request, ...policy],
+  page: [...tabs, ...lifecycle],
+};
 
-export function suite(engine) {
-  for (const { name, needs = [], body, server = quick, timeout } of BEHAVIOURS) {
+export function suite(engine, part) {
+  for (const { name, needs = [], body, server = quick, timeout } of PARTS[part]) {
     const options = { engine, shared: true, server, timeout, skip: lacking(engine, needs) };
     scenario(`${engine}: ${name}`, options, body);
   }

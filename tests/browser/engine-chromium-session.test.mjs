@@ -1,5 +1,3 @@
-// The suite in webkit.
-
 import { suite } from './suite/suite.mjs';
 
-suite('webkit');
+suite('chromium', 'session');

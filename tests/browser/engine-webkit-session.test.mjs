@@ -1,5 +1,3 @@
-// The suite in firefox.
-
 import { suite } from './suite/suite.mjs';
 
-suite('firefox');
+suite('webkit', 'session');

@@ -1,0 +1,3 @@
+import { suite } from './suite/suite.mjs';
+
+suite('chromium', 'page');

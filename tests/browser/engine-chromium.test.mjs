@@ -1,5 +1,0 @@
-// The suite in chromium.
-
-import { suite } from './suite/suite.mjs';
-
-suite('chromium');
