@@ -2,6 +2,8 @@
 // throttling and the back/forward cache and that make every tab visible: none of these here.
 
 import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 
 import puppeteer from 'puppeteer-core';
 
@@ -38,12 +40,15 @@ export class Chromium {
 
   #child;
   #puppeteer;
+  #options;
   #profile = temporaryFolder('chromium');
   #stderr = '';
 
-  // `env` is added to the environment; `patience` is how long it may take to start, in ms.
-  static async launch({ switches = [], env = {}, patience = 30_000 } = {}) {
+  // `env` is added to the environment; `patience` is how long it may take to start, in ms; `state` is what the
+  // browser keeps of itself, as if it had run before.
+  static async launch({ switches = [], env = {}, patience = 30_000, state } = {}) {
     const browser = new Chromium();
+    if (state) writeFileSync(join(browser.#profile, 'Local State'), JSON.stringify(state));
     await browser.#start(switches, env, patience);
     return browser;
   }
@@ -66,6 +71,24 @@ export class Chromium {
   async coverPages() {
     this.cover ??= await this.#puppeteer.newPage();
     await this.cover.bringToFront();
+  }
+
+  // Lets go of all pages while `work` is done over a connection of its own: a page that is driven is never
+  // discarded. Afterwards they are to be found again.
+  async letGo(work) {
+    this.pages = [];
+    this.cover = undefined;
+    await this.#puppeteer.disconnect();
+    await work(this.#options);
+    this.#puppeteer = await puppeteer.connect(this.#options);
+  }
+
+  // The tab that is at this URL.
+  async pageAt(url) {
+    const find = async () => (await this.#puppeteer.pages()).find((page) => page.url() === url);
+    const page = await ChromiumPage.open(this, await until(find, { what: `a tab at ${url}` }), {});
+    this.pages.push(page);
+    return page;
   }
 
   // All renderers: { id, cpuTime } with the process id, and the seconds of processor time it has had.
@@ -100,7 +123,7 @@ export class Chromium {
     };
     const browserWSEndpoint = await until(address, { what: 'Chromium to start', timeout: patience });
     // No viewport and no network domain: both change how pages behave.
-    const options = { browserWSEndpoint, defaultViewport: null, networkEnabled: false, protocolTimeout: Math.max(30_000, patience) };
-    this.#puppeteer = await puppeteer.connect(options);
+    this.#options = { browserWSEndpoint, defaultViewport: null, networkEnabled: false, protocolTimeout: Math.max(30_000, patience) };
+    this.#puppeteer = await puppeteer.connect(this.#options);
   }
 }
