@@ -8,6 +8,7 @@ mod core {
     pub mod bounds;
     pub mod cycle;
     pub mod gate;
+    pub mod lock;
     pub mod rejected;
     pub mod retry;
     pub mod start;
