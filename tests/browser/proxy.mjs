@@ -15,7 +15,7 @@ const PAGES = fileURLToPath(new URL('pages', import.meta.url));
 
 const AT_START = '/t/at-start.js';
 // Answers with the body of the request.
-const ECHO = '/echo';
+const ECHO = '/t/echo';
 
 // Recorded of the request's headers, besides all `sec-fetch-*`.
 const RECORDED = ['authorization', 'content-type', 'cookie', 'origin', 'referer', 'x-fiftyten'];
@@ -131,7 +131,7 @@ export class Proxy {
     if (fault.delay) await sleep(fault.delay);
     if (fault.hang) return;
     if (fault.cut === 'before') return cut(response);
-    const made = (await answerOf(fault, request)) ?? (await this.#file(record)) ?? (await echo(request, record));
+    const made = (await answerOf(fault, request)) ?? (await echo(request, record)) ?? (await this.#file(record));
     const answer = made ? asAnswer(made) : await this.#passOn(request, response);
     if (fault.answerDelay) await sleep(fault.answerDelay);
     if (fault.cut === 'after') return cut(response);
