@@ -21,7 +21,7 @@ async function start(world) {
   for (const one of [proxy, sibling]) one.serve('/npm/fiftyten/', unpackedTarball());
   // The demo's API is not the package's: that other origins may call it is its own affair.
   proxy.header('/api/*', { ...API_HEADERS, 'access-control-allow-origin': sibling.url });
-  const options = JSON.stringify({ url: `${proxy.url}/auth`, allowedOrigins: [proxy.url], requestLimit: 3_000 });
+  const options = JSON.stringify({ url: `${proxy.url}/auth`, allowedOrigins: [proxy.url], requestLimit: 3_000, readyLimit: 1_000 });
   const search = new URLSearchParams({ options });
   return {
     server,

@@ -16,7 +16,7 @@ const server = { tokenLifetime: '12s', refreshIn: '8s' };
 // So many cycles without a fault, then one in which the tab that refreshes is struck.
 const PLAN = long
   ? [...Object.keys(BLOWS), ...Object.keys(BLOWS)].map((blow) => [8, blow])
-  : [[3, 'crashed'], [3, 'stopped'], [2, 'frozen']];
+  : [[3, 'crashed'], [2, 'stopped'], [2, 'frozen']];
 
 async function openTabs(world) {
   const pages = new Map();
