@@ -77,7 +77,7 @@ pub struct Totals {
     /// Refreshes that reached the server, by columns.
     pub load: Vec<u64>,
     /// Held requests by how many ms they waited, in pages that ran all the time.
-    waits: Vec<u64>,
+    pub waits: Vec<u64>,
 }
 
 impl Totals {
@@ -87,11 +87,15 @@ impl Totals {
         self.stale + self.false_sign_outs + self.unsettled + self.other == 0
     }
 
-    /// The wait, in ms, that so many of a thousand held requests did not exceed.
+    /// The wait, in ms, that so many of a thousand requests did not exceed.
     #[must_use]
     pub fn wait(&self, per_mille: u64) -> u64 {
-        let all: u64 = self.waits.iter().sum();
-        let mut left = (all * per_mille).div_ceil(1_000);
+        let held: u64 = self.waits.iter().sum();
+        let at_once = self.requests - self.held.min(self.requests);
+        let mut left = ((held + at_once) * per_mille).div_ceil(1_000).saturating_sub(at_once);
+        if left == 0 {
+            return 0;
+        }
         self.waits
             .iter()
             .position(|count| {
@@ -116,13 +120,17 @@ impl Totals {
         self.waits[(ms as usize).min(LONGEST_WAIT - 1)] += 1;
     }
 
-    fn loaded(&mut self, at: u64) {
+    fn loaded(&mut self, at: u64, length: u64) {
+        self.refreshes += 1;
+        // What comes after the end, while the last requests are waited for, is no part of the picture.
+        if at >= length {
+            return;
+        }
         let column = (at / COLUMN) as usize;
         if self.load.len() <= column {
             self.load.resize(column + 1, 0);
         }
         self.load[column] += 1;
-        self.refreshes += 1;
     }
 
     fn add(&mut self, other: Self) {

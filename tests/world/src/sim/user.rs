@@ -235,7 +235,7 @@ impl User {
         let tally = &mut self.world.tally;
         tally.waits.drain(..).for_each(|wait| totals.waited(wait));
         for at in tally.refreshes.drain(..) {
-            totals.loaded((at + offset).min(length - 1));
+            totals.loaded(at + offset, length);
         }
     }
 
