@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use fiftyten_world::sim::{HOUR, Outage, Plan};
+
 use crate::failure::{Failure, Result};
 use crate::place;
 
@@ -19,6 +21,7 @@ pub(crate) enum Task {
     Demo(Demo),
     Test(Test),
     Bench(Bench),
+    Sim(Plan),
 }
 
 /// Options of `demo`.
@@ -108,6 +111,7 @@ Tasks of this repository. Each installs what it needs where it can, and says wha
     cargo xtask demo     build everything and start a server with a demo account; Ctrl-C stops it
     cargo xtask test     run every check and test, and count them
     cargo xtask bench    measure what a session costs
+    cargo xtask sim      run the session core as a fleet of browsers, hours in seconds
     cargo xtask build    complete the npm package in js/ and print its sizes
     cargo xtask size     print the sizes of the package as it was built last
     cargo xtask pack     build the package and pack it into target/
@@ -174,6 +178,22 @@ Measures, and prints a table. Without an area it measures everything there is.
     --quick    for a shorter time, and less exactly
 ";
 
+const SIM_HELP: &str = "\
+cargo xtask sim [--long] [--users N] [--tabs N] [--hours N] [--outage WHEN+LENGTH]… [--seed N]
+
+Runs the real session core as browsers of several tabs in virtual time: requests, hidden and frozen tabs, sleep,
+crashes, clocks that are set, lost networks, revocations, changes of account. Prints what must not happen, as counted,
+and the load on the server. Fails where a count is not 0. Without options it takes a few seconds.
+
+    --users N               browsers (default: 300; with --long 50000)
+    --tabs N                tabs in each, up to 20 (default: 3)
+    --hours N               hours of virtual time (default: 4)
+    --outage WHEN+LENGTH    nobody is served from then on for so long: `2h+10m`, `90m+30s`; once for each outage,
+                            or `none` (default: 2h+10m)
+    --seed N                another seed makes other histories (default: 1)
+    --long                  ten million refreshes
+";
+
 impl Arguments {
     pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Self> {
         let mut words = arguments.into_iter();
@@ -189,12 +209,14 @@ impl Arguments {
             "demo" if asks_help => Task::Help(DEMO_HELP),
             "test" if asks_help => Task::Help(TEST_HELP),
             "bench" if asks_help => Task::Help(BENCH_HELP),
+            "sim" if asks_help => Task::Help(SIM_HELP),
             "build" => build(rest)?,
             "size" => nothing_more("size", rest, Task::Size)?,
             "pack" => nothing_more("pack", rest, Task::Pack)?,
             "demo" => demo(rest)?,
             "test" => test(rest)?,
             "bench" => bench(rest)?,
+            "sim" => sim(rest)?,
             other => {
                 return Err(Failure::new(format!("there is no task `{other}`: see `cargo xtask help`")));
             }
@@ -257,6 +279,65 @@ fn bench(words: Vec<String>) -> Result<Task> {
         }
     }
     Ok(Task::Bench(options))
+}
+
+/// So many browsers make ten million refreshes in the usual time.
+const LONG_USERS: u64 = 50_000;
+
+fn sim(words: Vec<String>) -> Result<Task> {
+    let mut plan = Plan::default();
+    let mut outages = None;
+    if words.iter().any(|word| word == "--long") {
+        plan.users = LONG_USERS;
+    }
+    let mut words = words.into_iter().flat_map(split);
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--long" => {}
+            "--users" => plan.users = number("--users", words.next(), 1, 100_000_000)?,
+            "--tabs" => plan.tabs = number("--tabs", words.next(), 1, 20)? as usize,
+            "--hours" => plan.length = number("--hours", words.next(), 1, 8_760)? * HOUR,
+            "--seed" => plan.seed = number("--seed", words.next(), 0, u64::MAX)?,
+            "--outage" => {
+                let word = value("--outage", words.next())?;
+                let list = outages.get_or_insert_with(Vec::new);
+                if word != "none" {
+                    list.push(outage(&word)?);
+                }
+            }
+            other => return Err(unknown("sim", other)),
+        }
+    }
+    if let Some(outages) = outages {
+        plan.outages = outages;
+    }
+    Ok(Task::Sim(plan))
+}
+
+fn number(option: &str, word: Option<String>, least: u64, most: u64) -> Result<u64> {
+    let word = value(option, word)?;
+    word.parse()
+        .ok()
+        .filter(|number| (least..=most).contains(number))
+        .ok_or_else(|| Failure::new(format!("`{option} {word}`: a number from {least} to {most} is wanted")))
+}
+
+fn outage(word: &str) -> Result<Outage> {
+    word.split_once('+')
+        .and_then(|(from, length)| Some(Outage { from: duration(from)?, length: duration(length)? }))
+        .ok_or_else(|| Failure::new(format!("`--outage {word}`: say when and for how long, as in `2h+10m`")))
+}
+
+/// A duration in ms. A year is the most.
+fn duration(word: &str) -> Option<u64> {
+    let (digits, unit) = word.split_at_checked(word.len().checked_sub(1)?)?;
+    let unit = match unit {
+        "h" => HOUR,
+        "m" => HOUR / 60,
+        "s" => HOUR / 3_600,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(unit).filter(|ms| *ms <= 8_760 * HOUR)
 }
 
 fn nothing_more(task: &str, rest: Vec<String>, parsed: Task) -> Result<Task> {
@@ -351,7 +432,32 @@ mod tests {
     }
 
     #[test]
+    fn sim_takes_a_plan() {
+        let plan = Plan {
+            users: 7,
+            tabs: 2,
+            length: 24 * HOUR,
+            outages: vec![
+                Outage { from: 2 * HOUR, length: 600_000 },
+                Outage { from: 5_400_000, length: 30_000 },
+            ],
+            seed: 9,
+        };
+        let line = "sim --users 7 --tabs=2 --hours 24 --outage 2h+10m --outage 90m+30s --seed 9";
+        assert_eq!(parse(line), Ok(Task::Sim(plan)));
+        assert_eq!(parse("sim"), Ok(Task::Sim(Plan::default())));
+        let Ok(Task::Sim(long)) = parse("sim --long --outage none") else { panic!("not a plan") };
+        assert_eq!((long.users, long.outages), (LONG_USERS, vec![]));
+    }
+
+    #[test]
     fn errors_say_what_would_be_right() {
+        assert_eq!(failure("sim --tabs 0"), "`--tabs 0`: a number from 1 to 20 is wanted");
+        assert_eq!(failure("sim --hours x"), "`--hours x`: a number from 1 to 8760 is wanted");
+        for plan in ["2h", "2h+", "+10m", "2h+10", "2d+1h", "2h+10é", "99999999999999999999h+1s"] {
+            let expected = format!("`--outage {plan}`: say when and for how long, as in `2h+10m`");
+            assert_eq!(failure(&format!("sim --outage {plan}")), expected);
+        }
         assert_eq!(failure("bild"), "there is no task `bild`: see `cargo xtask help`");
         assert_eq!(
             failure("build --release"),

@@ -1,4 +1,4 @@
-//! The tasks of this repository: `cargo xtask build|size|pack|demo|test|bench`.
+//! The tasks of this repository: `cargo xtask build|size|pack|demo|test|sim|bench`.
 //!
 //! It is started by `cargo run`, so all it may take for granted is Cargo. Everything else is looked
 //! for, installed with the ordinary clients where that is possible, and named in one line where it
@@ -16,6 +16,7 @@ mod need;
 mod pack;
 mod place;
 mod process;
+mod sim;
 mod size;
 mod snip;
 mod stamp;
@@ -51,6 +52,7 @@ fn run() -> Result<ExitCode> {
         Task::Demo(options) => return demo::run(&options),
         Task::Test(options) => return Ok(test::run(&options)),
         Task::Bench(options) => return bench::run(&options),
+        Task::Sim(plan) => return sim::run(&plan),
     }
     Ok(ExitCode::SUCCESS)
 }

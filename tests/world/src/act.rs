@@ -208,18 +208,18 @@ impl World {
             Act::Active(tab) => self.tell(tab, Event::UserActive, choose)?,
             Act::Freeze(tab) => {
                 self.tell(tab, Event::Frozen, choose)?;
-                self.tabs[tab].life = Life::Frozen;
+                self.stands_still(tab, Life::Frozen);
                 return self.judge_lock(tab);
             }
             Act::Resume(tab) => {
                 self.runs(tab);
                 self.tell(tab, Event::Woken, choose)?;
             }
-            Act::Stop(tab) => self.tabs[tab].life = Life::Stopped,
+            Act::Stop(tab) => self.stands_still(tab, Life::Stopped),
             Act::Continue(tab) => self.runs(tab),
             Act::PutAway(tab) => {
                 self.tell(tab, Event::PutAway, choose)?;
-                self.tabs[tab].life = Life::Away;
+                self.stands_still(tab, Life::Away);
                 self.mail.retain(|letter| letter.to != tab);
                 return self.judge_lock(tab);
             }
@@ -285,6 +285,12 @@ impl World {
         self.drive(tab, Verb::Event(event), choose).map(drop)
     }
 
+    fn stands_still(&mut self, tab: usize, life: Life) {
+        self.tabs[tab].life = life;
+        let truth = &mut self.tabs[tab].truth;
+        truth.stood_still = truth.stood_still.max(self.machine.now);
+    }
+
     fn runs(&mut self, tab: usize) {
         self.tabs[tab].life = Life::Running;
         self.runs_since_now(tab);
@@ -315,6 +321,7 @@ impl World {
         for tab in &mut self.tabs {
             tab.truth.clear_since = tab.truth.clear_since.map(|_| from);
             tab.truth.disturbed = true;
+            tab.truth.stood_still = tab.truth.stood_still.max(self.machine.now);
         }
     }
 

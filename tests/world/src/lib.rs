@@ -3,7 +3,8 @@
 //!
 //! There is one [`World`](world::World). Whatever is not determined is asked of a
 //! [`Choose`](choose::Choose), so that the same world is explored exhaustively
-//! ([`explorer`]) and run at random with shrinking (`tests/`). What must hold is written down in [`property`], and is checked against what the
+//! ([`explorer`]), run at random with shrinking (`tests/`), and driven as a fleet of browsers for
+//! hours ([`sim`]). What must hold is written down in [`property`], and is checked against what the
 //! world itself knows, never against what the core says of itself.
 
 #![forbid(unsafe_code)]
@@ -21,6 +22,7 @@ pub mod property;
 pub mod reference;
 pub mod rules;
 pub mod server;
+pub mod sim;
 #[cfg(feature = "mutants")]
 pub mod small;
 pub mod tab;

@@ -101,6 +101,9 @@ impl World {
         if throttled {
             self.faults -= 1;
             tab.truth.clear_since = None;
+            // The page will stand still until then, for all that the core can do about it.
+            let fires = tab.timer.map_or(0, |(_, fires)| fires.saturating_sub(mono));
+            tab.truth.stood_still = tab.truth.stood_still.max(true_now + fires);
         }
         self.judge(&turn, had)?;
         Ok(said)
@@ -208,7 +211,9 @@ impl World {
                 };
                 let held = held.remove(place);
                 let waited = self.machine.now - held.since;
-                self.tally.waits.push(waited as u32);
+                if self.tabs[at].truth.stood_still < held.since {
+                    self.tally.waits.push(waited as u32);
+                }
                 self.note(|| format!("tab {at}: {id:?} is settled after {waited} ms: {settled:?}"));
                 if let Settled::Token(token) = settled {
                     let facts = Facts::of(&token);
@@ -238,6 +243,7 @@ impl World {
                 }
             }
             Action::Emit(Notice::SignedOut { reason, session }) => {
+                self.tally.sign_outs += 1;
                 self.note(|| format!("tab {at}: signed out of {session:?}, {reason:?}"));
                 if !turn.may_end || std::mem::replace(&mut turn.ended, true) {
                     return violated(self, Property::OneCausePerSignOut, at, &format!("{reason:?}"));

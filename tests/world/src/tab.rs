@@ -88,6 +88,8 @@ pub struct Truth {
     pub closed: bool,
     /// Since when, in true ms, the server answers it and nothing else excuses a delay.
     pub clear_since: Option<u64>,
+    /// When it last did not run, in true ms.
+    pub stood_still: u64,
     /// It has not looked at its clocks since the machine slept or they were set.
     pub disturbed: bool,
 }

@@ -60,8 +60,12 @@ pub struct Tally {
     pub requests: u64,
     /// Requests that were held back.
     pub held: u64,
-    /// How long they waited, in ms. Taken out by whoever wants it.
+    /// How long they waited, in ms, where their page ran all the time. Taken out by whoever wants it.
     pub waits: Vec<u32>,
+    /// Refreshes that were sent.
+    pub attempts: u64,
+    /// Sign-outs.
+    pub sign_outs: u64,
     /// When refreshes reached the server, in true ms. Taken out by whoever wants it.
     pub refreshes: Vec<u64>,
 }
@@ -313,6 +317,12 @@ impl World {
             Fate::Quick => (Some(now), Some(now + latency)),
             _ => (None, Some(now + latency)),
         };
+        if is_refresh {
+            self.tally.attempts += 1;
+            if fate != Fate::Unreachable {
+                self.tally.refreshes.push(now);
+            }
+        }
         let asked_at = self.tabs[tab].peek(self.machine.read(self.rules.broken));
         let cookie = self.cookie;
         let outcome = Outcome::Nothing;
@@ -345,9 +355,6 @@ impl World {
             (self.rules.broken, &mut call.outcome, call.due)
         {
             *dated = due;
-        }
-        if call.is_refresh() {
-            self.tally.refreshes.push(now);
         }
         if self.calls[place].due.is_none() {
             self.calls.remove(place);
@@ -428,6 +435,7 @@ impl World {
         let now = self.machine.now;
         let truth = &mut self.tabs[tab].truth;
         truth.clear_since = truth.clear_since.map(|since| since.max(now));
+        truth.stood_still = truth.stood_still.max(now);
     }
 
     /// Drives a tab.
