@@ -196,7 +196,7 @@ export class ChromiumPage {
 
   // ---- inside
 
-  // The renderer is the one that works when this page does.
+  // The renderer is one that works when this page does.
   async #busiestRenderer() {
     for (let work = WORK; work < 10 * WORK; work *= 1.5) {
       const before = new Map((await this.#browser.renderers()).map(({ id, cpuTime }) => [id, cpuTime]));
@@ -207,10 +207,15 @@ export class ChromiumPage {
       const worked = (await this.#browser.renderers())
         .map(({ id, cpuTime }) => ({ id, ms: 1_000 * (cpuTime - (before.get(id) ?? cpuTime)) }))
         .sort((one, other) => other.ms - one.ms);
-      // Another page, or another process, may have been at work too.
-      if (worked[0].ms > WORK / 3 && !(worked[1]?.ms > worked[0].ms / 2)) return worked[0].id;
+      // Another page may have been at work too: the one whose being stopped silences this page.
+      for (const { id } of worked.filter(({ ms }) => ms > WORK / 3)) {
+        stop(id);
+        const responds = await this.#responds(700);
+        goOn(id);
+        if (!responds && (await this.#responds(5_000))) return id;
+      }
     }
-    throw new Error('no renderer belongs to this page, or too many work at once');
+    throw new Error('no renderer belongs to this page');
   }
 
   #responds(ms) {

@@ -23,9 +23,9 @@ const becomes = (page, wanted, timeout) =>
   until(async () => (await status(page)) === wanted, { what: `the tab to be ${wanted}`, timeout });
 
 // By the page's own clock, so that it does not matter how long the driver takes to ask.
-async function assertWithinASecond(page, kind, done) {
+async function assertWithin(ms, page, kind, done) {
   const { t } = (await events(page, kind)).at(-1);
-  assert.ok(t - done < 1_000, `${t - done} ms`);
+  assert.ok(t - done < ms, `${t - done} ms`);
 }
 
 export const tabs = [
@@ -66,7 +66,7 @@ export const tabs = [
       for (const page of pages) {
         await becomes(page, 'signedout', 10_000);
         assert.equal((await events(page, 'signedout')).at(-1).reason, 'signed_out');
-        await assertWithinASecond(page, 'signedout', done);
+        await assertWithin(1_000, page, 'signedout', done);
       }
       const from = Date.now();
       await sleep(CYCLE + 1_500);
@@ -74,7 +74,8 @@ export const tabs = [
     },
   },
   {
-    name: 'signing in in one tab reaches the others within a second',
+    // They ask the server before they believe it: a moment later, by timers that run once a second in a hidden tab.
+    name: 'signing in in one tab reaches the others within two seconds',
     async body(world) {
       const pages = [await openApp(world, keepsPolling), await openApp(world, keepsPolling), await openApp(world, keepsPolling)];
       for (const page of pages) await becomes(page, 'signedout', 10_000);
@@ -82,7 +83,7 @@ export const tabs = [
       const done = (await events(pages[1], 'signedin')).at(-1).t;
       for (const page of pages) {
         await becomes(page, 'signedin', 10_000);
-        await assertWithinASecond(page, 'signedin', done);
+        await assertWithin(2_000, page, 'signedin', done);
       }
     },
   },
