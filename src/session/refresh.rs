@@ -192,7 +192,6 @@ impl Session {
                 // failure of the server's and says nothing of the link.
                 self.attempt = Some(Attempt { id, reason, stage: Stage::Sent(sent) });
                 self.put_off();
-                self.unverified = false;
             }
             Stage::Sent(sent) => {
                 self.actions.push_back(Action::Abort(id));

@@ -180,6 +180,22 @@ fn a_cookie_of_a_session_never_heard_of_that_has_ended_is_asked_about_once_more_
 }
 
 #[test]
+fn a_token_that_nobody_has_confirmed_is_not_used_because_the_page_slept_over_the_answer() {
+    let mut world = World::signed_in();
+    world.happen(Event::PutAway);
+    world.usual = (0, Answer::Silence);
+    world.happen(Event::Restored);
+    world.run(1_000);
+    world.sleep(9_000);
+    world.happen(Event::Woken);
+    assert_eq!(world.sent.len(), 3, "it is asked for at once");
+    assert_eq!(world.gate(), None, "and nothing is known yet");
+    // An attempt that fails while the page is awake is another matter: the token is what there is.
+    world.run(4_001);
+    assert!(matches!(world.gate(), Some(Some(_))));
+}
+
+#[test]
 fn one_late_word_of_the_end_of_another_session_signs_nobody_out() {
     let mut world = World::signed_in();
     world.next([(10, Answer::Ended(Code::SessionRevoked, "s2"))]);

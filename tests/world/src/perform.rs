@@ -301,11 +301,12 @@ impl World {
     fn give_up_call(&mut self, turn: &Turn, id: RequestId, choose: &mut dyn Choose) {
         let at = turn.tab;
         if self.tabs[at].truth.refreshing.take_if(|refreshing| *refreshing == id).is_some() {
-            let call = self.calls.iter().find(|call| call.tab == at && call.id == id);
-            let timed_out = call.is_none_or(|call| turn.now.since(call.asked_at) >= Millis(4_000));
-            if timed_out && !matches!(turn.verb, Verb::SignOut | Verb::Event(Event::PutAway)) {
-                // It took too long, and that is an answer too.
-                self.tabs[at].reference.failed();
+            let after = self.tabs[at].truth.attempts.back().map(|asked| turn.now.since(*asked));
+            // Dropped for something better, or given up for having taken too long, which is an answer too.
+            let superseded =
+                matches!(turn.verb, Verb::SignOut | Verb::Event(Event::PutAway | Event::Heard(_)));
+            if let Some(after) = after.filter(|_| !superseded) {
+                self.tabs[at].reference.gave_up(after);
             }
         }
         self.abort(at, id, choose);

@@ -31,6 +31,8 @@ pub struct Reference {
     /// It may not have heard of a sign-in.
     deaf: bool,
     unverified: bool,
+    /// Its last refresh took longer than the usual time-out.
+    slow: bool,
     /// A session that another tab spoke of, and when.
     rumour: Option<(usize, Instant)>,
     ended: VecDeque<usize>,
@@ -74,6 +76,7 @@ impl Reference {
             Outcome::Token { row, user, .. } if call.is_answered() => {
                 let fresh = Millis(LIFE) > now.since(asked) + MARGIN;
                 if fresh {
+                    self.slow = now.since(asked) > Millis(4_000);
                     self.settle_rumour(asked);
                     self.take(row, user, asked);
                 }
@@ -89,6 +92,16 @@ impl Reference {
         };
         self.told_of_end(call.about, named, asked, now);
         false
+    }
+
+    /// A refresh was given up so long after it was asked for. If nobody was there to see its time-out,
+    /// that says nothing.
+    pub fn gave_up(&mut self, after: Millis) {
+        let patience = if self.slow { 8_000 } else { 4_000 };
+        if (patience..=2 * patience).contains(&after.0) {
+            self.slow = true;
+            self.failed();
+        }
     }
 
     /// A refresh failed.
