@@ -155,6 +155,7 @@ impl Handle {
 
     /// Holds a request back; the number of its waiter, which the host will be asked to settle.
     pub fn hold(&self) -> u32 {
+        self.0.arm_anew();
         self.0.drive(Session::hold).0
     }
 
@@ -166,6 +167,7 @@ impl Handle {
     /// A request that carried the token with this number was answered 401: 0 to hand the answer
     /// over, -1 to send it again at once, or the number of a waiter plus 1.
     pub fn rejected(&self, serial: i32) -> f64 {
+        self.0.arm_anew();
         match self.0.drive(|session, now| session.rejected(Serial(serial as u32), now)) {
             Rejection::Surface => 0.0,
             Rejection::Replay(_) => -1.0,
@@ -302,6 +304,14 @@ impl Shell {
             };
             (at, Timeout::new(delay, fire))
         });
+    }
+
+    /// In a hidden page the timer may be one that a timer armed, which Chromium lets run once a minute.
+    /// Somebody waits from now on: it is armed by this task instead.
+    fn arm_anew(&self) {
+        if self.listeners.borrow().as_ref().is_some_and(Listeners::page_is_hidden) {
+            self.timer.take();
+        }
     }
 
     fn perform(self: &Rc<Self>, action: Action) {

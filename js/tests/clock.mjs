@@ -84,6 +84,11 @@ export const clock = {
     await settle();
   },
 
+  // The browser is late with the timers that are armed now, as with those of a hidden page.
+  delay(ms) {
+    for (const timer of timers.values()) timer.at += ms;
+  },
+
   // The machine sleeps: the monotonic clock and the timers stand still, the wall clock does not.
   sleep(ms) {
     wall += ms;

@@ -287,6 +287,21 @@ test('no listener stays on a signal', async (t) => {
   assert.equal(listeners(), 0);
 });
 
+test('a request that is held in a hidden page does not wait for a timer that the browser delays', async (t) => {
+  const page = openDocument(t);
+  const { session, server } = await expired(t);
+  page.show(false);
+  server.refresh = never;
+  const code = (call) => call.then(() => 'answered', (error) => error.code);
+  const first = code(session.fetch('/api'));
+  await settle();
+  clock.delay(60_000);
+  // The deadline is the same: that of the refresh in flight.
+  const second = code(session.fetch('/api'));
+  await clock.pass(10_001);
+  assert.deepEqual(await outcomes(first, second), [{ value: 'timeout' }, { value: 'timeout' }]);
+});
+
 test('the refreshes of any minute are bounded, whatever the server answers and the page does', async (t) => {
   const page = openDocument(t);
   const answers = [
