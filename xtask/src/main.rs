@@ -19,6 +19,7 @@ mod process;
 mod sim;
 mod size;
 mod snip;
+mod stage;
 mod stamp;
 mod steps;
 mod summary;

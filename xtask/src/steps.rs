@@ -8,8 +8,9 @@ use std::time::Duration;
 use crate::arguments::{Step, Test};
 use crate::failure::{Failure, Result};
 use crate::process::{self, Stdout};
+use crate::stage::Stage;
 use crate::totals::{self, Totals};
-use crate::{demo, need, pack, place, wasm};
+use crate::{need, place, wasm};
 
 const WASM: &str = "wasm32-unknown-unknown";
 
@@ -149,18 +150,9 @@ fn package(options: &Test, found: &mut Found) -> Result {
 }
 
 fn browser(options: &Test, found: &mut Found) -> Result {
-    need::programs(need::BROWSERS)?;
-    let folder = place::browser_tests();
-    need::node()?;
-    need::npm_packages(&folder)?;
-    let tarball = pack::pack()?;
-    let server = demo::build_server()?;
-
-    let mut node = node_test(&folder, options);
-    node.env("FIFTYTEN_TARBALL", tarball)
-        .env("FIFTYTEN_DEMO_BIN", server)
-        .arg(BROWSER_FILES)
-        .args(test_files(&folder)?);
+    let stage = Stage::set()?;
+    let mut node = node_test(&stage.folder, options);
+    stage.tell(&mut node).arg(BROWSER_FILES).args(test_files(&stage.folder)?);
     set_long(&mut node, options);
     let limit = minutes(if options.long { 240 } else { 40 });
     found.tests(&mut node, "`node --test` in tests/browser", limit, totals::of_node_test)
