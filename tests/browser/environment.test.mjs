@@ -1,29 +1,16 @@
 // Where the package runs and what befalls it there: a worker, a strict policy, a module that cannot be
-// loaded, and a page that is hidden, kept in history, frozen, stopped, offline or reloaded.
+// loaded, and a page that is offline or reloaded. What is the same in every engine is in suite/.
 
 import assert from 'node:assert/strict';
 
 import { call, callAtOnce, events, openApp, openSignedIn, refreshes, signIn, status } from './app.mjs';
 import { scenario } from './scenario.mjs';
+import { assertNoneStale } from './tokens.mjs';
 import { sleep, until } from './wait.mjs';
 
 const WASM = '/npm/fiftyten/wasm/fiftyten_bg.wasm';
 const APP = '/t/session.html';
 const quick = { tokenLifetime: '6s', refreshIn: '3s' };
-
-// When a token is dead for sure, in ms.
-const DEAD = 7_000;
-
-// Every call that came through by now carried a token that lived when it arrived, and was accepted.
-function assertNoneStale({ proxy }, from = 0) {
-  const carried = proxy.requests('/api/*').filter(({ t, headers }) => t >= from && headers.authorization);
-  for (const { t, headers, status } of carried) {
-    const { exp } = JSON.parse(Buffer.from(headers.authorization.split('.')[1], 'base64url'));
-    assert.ok(t < exp * 1_000, `a token arrived ${t - exp * 1_000} ms after its end`);
-    assert.ok(status === 200 || status === null, `answered ${status}`);
-  }
-  return carried.length;
-}
 
 // ---- where it runs
 
@@ -153,109 +140,7 @@ scenario('a module of another type is loaded all the same, and a call waits for 
   assert.equal(assertNoneStale(world), 23);
 });
 
-// ---- hidden, kept, frozen, stopped
-
-// Calls the API five times in the very moment in which the page hears of an event, and tells what became of
-// it. In the window's capturing phase, which comes before any listener of the document.
-async function callUpon(page, kind) {
-  await page.evaluate((kind) => {
-    window.first = new Promise((resolve) => {
-      const listener = () => {
-        if (kind === 'visibilitychange' && document.visibilityState === 'hidden') return;
-        removeEventListener(kind, listener, true);
-        const one = () => window.app.session.fetch('/api/me', { cache: 'no-store' }).then(({ status }) => status, (error) => error.code);
-        resolve(Promise.all(Array.from({ length: 5 }, one)));
-      };
-      addEventListener(kind, listener, true);
-    });
-  }, kind);
-  return () => page.evaluate(() => window.first);
-}
-
-scenario('a hidden tab asks for nothing until it is shown, and is fresh after one round trip', { server: quick }, async (world) => {
-  const page = await openSignedIn(world);
-  await page.hide();
-  const hidden = refreshes(world).length;
-  await sleep(DEAD);
-  assert.equal(refreshes(world).length, hidden, 'no refresh while it is hidden');
-  const shown = Date.now();
-  const outcomes = await callUpon(page, 'visibilitychange');
-  await page.show();
-  assert.deepEqual(await outcomes(), Array(5).fill(200));
-  const [first, ...more] = refreshes(world).slice(hidden);
-  assert.ok(['wake', 'request'].includes(first.reason), first.reason);
-  assert.deepEqual(more.filter(({ reason }) => reason !== 'timer'), []);
-  assert.equal(assertNoneStale(world, shown), 5);
-});
-
-scenario('a page is kept in the back/forward cache, and is fresh at its first call when it is back', { server: quick }, async (world) => {
-  const page = await openSignedIn(world);
-  assert.equal((await call(page)).status, 200);
-  for (const away of [0, DEAD]) {
-    const outcomes = await callUpon(page, 'pageshow');
-    await page.throughHistory(`${world.proxy.url}/t/away.html`, () => sleep(away));
-    assert.deepEqual(await outcomes(), Array(5).fill(200));
-  }
-  assert.equal(assertNoneStale(world), 11);
-  assert.equal(await status(page), 'signedin');
-});
-
-scenario('a frozen page does nothing, and is fresh at its first call when it is resumed', { server: quick }, async (world) => {
-  const page = await openSignedIn(world);
-  const outcomes = await callUpon(page, 'resume');
-  await page.freeze();
-  const frozen = refreshes(world).length;
-  await sleep(DEAD);
-  assert.equal(refreshes(world).length, frozen, 'no refresh while it is frozen');
-  await page.resume();
-  assert.deepEqual(await outcomes(), Array(5).fill(200));
-  assert.equal(assertNoneStale(world), 5);
-  assert.equal(await status(page), 'signedin');
-});
-
-// Nothing tells a page that its process stood still: it finds out by itself, at its first call.
-scenario('a page whose process stood still for longer than a token lives sends no stale one', { server: quick, timeout: 90_000 }, async (world) => {
-  const page = await openSignedIn(world);
-  // Calls at the moment at which it goes on, and at no other.
-  await page.evaluate((dead) => {
-    window.made = [];
-    let last = Date.now();
-    setInterval(() => {
-      const stood = Date.now() - last;
-      last = Date.now();
-      if (stood < dead) return;
-      const one = () => window.app.session.fetch('/api/me', { cache: 'no-store' }).then(({ status }) => status, (error) => error.code);
-      for (let count = 0; count < 20; count += 1) window.made.push(one());
-    }, 20);
-  }, DEAD - 500);
-  for (const stop of [1, 2]) {
-    const before = refreshes(world).length;
-    await page.stopRenderer();
-    await sleep(DEAD);
-    page.continueRenderer();
-    await page.until((count) => window.made.length === count, { values: [20 * stop] });
-    assert.deepEqual(await page.evaluate(async () => [...new Set(await Promise.all(window.made))]), [200]);
-    assert.ok(refreshes(world).length > before);
-  }
-  assert.equal(assertNoneStale(world), 40);
-  assert.equal(await status(page), 'signedin');
-});
-
 // ---- offline, reloaded, two of them
-
-// With the true numbers, so that neither the look at the clock every 15 s nor a back-off can be what
-// brings it back: the one cause left is the event.
-scenario('a page that was offline refreshes as soon as it is online', { server: {} }, async (world) => {
-  const page = await openSignedIn(world, { clock: true });
-  await page.evaluate(() => addEventListener('online', () => (window.online = Date.now()), true));
-  await page.offline(true);
-  const before = refreshes(world).length;
-  await page.clock.sleep(120_000);
-  await page.offline(false);
-  await until(() => refreshes(world).length > before, { what: 'a refresh', timeout: 5_000 });
-  assert.deepEqual(refreshes(world).slice(before).map(({ reason }) => reason), ['wake']);
-  assert.equal((await call(page)).status, 200);
-});
 
 scenario('a page that tried in vain while it was offline recovers by itself, and a held call with it', { server: quick }, async (world) => {
   const page = await openSignedIn(world);

@@ -15,8 +15,11 @@ const server = { tokenLifetime: '12s', refreshIn: '8s' };
 
 // So many cycles without a fault, then one in which the tab that refreshes is struck.
 const PLAN = long
-  ? [...Object.keys(BLOWS), ...Object.keys(BLOWS)].map((blow) => [8, blow])
-  : [[3, 'crashed'], [2, 'stopped'], [2, 'frozen']];
+  ? [...Object.keys(BLOWS), ...Object.keys(BLOWS)].map((blow) => [10, blow])
+  : [[10, 'crashed'], [2, 'stopped'], [2, 'frozen']];
+
+// At most 1.1 a cycle; a window of so few cycles may hold one refresh more than there are cycles in it.
+const most = (cycles) => (cycles < 10 ? cycles + 1 : Math.floor(cycles * 1.1));
 
 async function openTabs(world) {
   const pages = new Map();
@@ -32,7 +35,7 @@ async function openTabs(world) {
   return pages;
 }
 
-scenario('twenty tabs refresh once a cycle, and no call is refused though the one that does it is struck', { server, timeout: long ? 1_200_000 : 240_000 }, async (world) => {
+scenario('twenty tabs refresh once a cycle, and no call is refused though the one that does it is struck', { server, timeout: long ? 1_500_000 : 320_000 }, async (world) => {
   const { proxy } = world;
   const pages = await openTabs(world);
   // What opening them has cost is another matter.
@@ -45,7 +48,7 @@ scenario('twenty tabs refresh once a cycle, and no call is refused though the on
     await sleep(cycles * CYCLE);
     const quiet = counted(from, Date.now());
     world.t.diagnostic(`${quiet.length} refreshes in ${cycles} cycles of ${pages.size} tabs`);
-    assert.ok(quiet.length <= Math.ceil(cycles * 1.1), JSON.stringify(quiet.map((one) => [one.t - from, askedBy(one), one.query])));
+    assert.ok(quiet.length <= most(cycles), JSON.stringify(quiet.map((one) => [one.t - from, askedBy(one), one.query])));
 
     const { tab, page, record } = await strike(world, pages, BLOWS[what]);
     pages.delete(tab);

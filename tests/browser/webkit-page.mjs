@@ -118,7 +118,8 @@ export class WebKitPage {
     this.#renderer ??= await processOf(this, this.#root, /WebKitWebProcess/);
   }
 
-  // As Chromium's. Until it goes on, a command for it would keep all others waiting.It may be the process of other tabs too.
+  // As Chromium's. Until it goes on, a command for it would keep all others waiting. It may be the process of
+  // other tabs too.
   async stopRenderer() {
     await this.findRenderer();
     stop(this.#renderer);

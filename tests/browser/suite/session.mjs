@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict';
 
 import { call, callAtOnce, calls, endElsewhere, events, keepCalling, openApp, openSignedIn, refreshes, status } from '../app.mjs';
+import { assertNoneStale } from '../tokens.mjs';
 import { sleep, until } from '../wait.mjs';
-import { assertNoneStale, assertRefreshFirst, OVERDUE } from './token.mjs';
+import { assertRefreshFirst, OVERDUE } from './token.mjs';
 
 // The reasons of the app's events of one kind.
 const kinds = async (page, kind) => (await events(page, kind)).map(({ reason }) => reason);

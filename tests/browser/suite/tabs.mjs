@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict';
 
 import { calls, endElsewhere, events, keepCalling, openApp, openSignedIn, refreshes, signIn, status } from '../app.mjs';
+import { assertNoneStale } from '../tokens.mjs';
 import { sleep, until } from '../wait.mjs';
-import { assertNoneStale, CYCLE } from './token.mjs';
+import { CYCLE } from './token.mjs';
 
 const TABS = 4;
 const keepsPolling = { options: { pollWhileHidden: true } };

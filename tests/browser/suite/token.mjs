@@ -1,4 +1,4 @@
-// Tokens as the proxy sees them go by.
+// Compressed time, and what the proxy saw of it.
 
 import assert from 'node:assert/strict';
 
@@ -13,18 +13,6 @@ export const OVERDUE = 53_000;
 
 // When a token of 6 s is dead for sure, in ms.
 export const DEAD = 7_000;
-
-// That every call since `from` (epoch ms) carried a token that lived when it arrived, and was accepted.
-// Answers how many there were.
-export function assertNoneStale({ proxy }, from = 0) {
-  const carried = proxy.requests('/api/*').filter(({ t, headers }) => t >= from && headers.authorization);
-  for (const { t, headers, status } of carried) {
-    const { exp } = JSON.parse(Buffer.from(headers.authorization.split('.')[1], 'base64url'));
-    assert.ok(t < exp * 1_000, `a token arrived ${t - exp * 1_000} ms after its end`);
-    assert.ok(status === 200 || status === null, `answered ${status}`);
-  }
-  return carried.length;
-}
 
 // That a refresh was answered before any of the calls that came after it, which all carry a token.
 // Answers how many there were.

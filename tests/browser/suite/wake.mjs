@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 
 import { callAtOnce, openSignedIn, refreshes, status } from '../app.mjs';
-import { assertNoneStale, assertRefreshFirst } from './token.mjs';
+import { assertNoneStale } from '../tokens.mjs';
+import { assertRefreshFirst } from './token.mjs';
 
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
