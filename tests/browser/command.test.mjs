@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
+import { resolve } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
@@ -12,8 +13,12 @@ import { until } from './wait.mjs';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-function demo(...args) {
-  const child = own(spawn('cargo', ['xtask', 'demo', ...args], { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] }));
+const TARGET = resolve(ROOT, process.env.CARGO_TARGET_DIR ?? 'target');
+
+const demo = (...args) => start('cargo', ['xtask', 'demo', ...args]);
+
+function start(program, args, env = process.env) {
+  const child = own(spawn(program, args, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] }));
   const seen = { child, out: '', err: '' };
   child.stdout.on('data', (piece) => (seen.out += piece));
   child.stderr.on('data', (piece) => (seen.err += piece));
@@ -26,6 +31,8 @@ const errors = ({ out, err }) => (out + err).split('\n').filter((line) => /^erro
 async function startAndStop(port, data) {
   const run = demo('--port', String(port), '--data', data);
   await until(() => /^Password: \S+/m.test(run.out), { what: 'the demo to be ready', timeout: 300_000 });
+  // It says what it is at, before it says that it is ready.
+  assert.ok(run.out.indexOf('building the server') >= 0 && run.out.indexOf('building the server') < run.out.indexOf('URL:'), run.out);
   assert.match(run.out, new RegExp(`^URL: http://localhost:${port}/$`, 'm'));
   assert.match(run.out, /^Email: \S+@\S+$/m);
   assert.equal((await fetch(`http://localhost:${port}/`)).status, 200);
@@ -54,4 +61,13 @@ test('a port in use and a folder that cannot be written are one clear line each'
     assert.equal(errors(run).length, 1, run.out + run.err);
     assert.match(errors(run)[0], words);
   }
+});
+
+test('without Node.js there is one clear line, which says what to install', { timeout: 60_000 }, async () => {
+  // The program itself: Cargo would need a PATH of its own.
+  const words = ['demo', '--port', String(await freePort()), '--data', temporaryFolder('demo')];
+  const run = start(`${TARGET}/debug/xtask`, words, { ...process.env, PATH: temporaryFolder('nothing') });
+  await ended(run);
+  assert.notEqual(run.child.exitCode, 0);
+  assert.deepEqual(errors(run), ['error: `node` is missing: install Node.js 20 or newer, with npm']);
 });
