@@ -151,12 +151,16 @@ impl History {
             Step::Woken => world.happen(Event::Woken),
             Step::Active => world.happen(Event::UserActive),
             Step::SignIn(reply) => {
-                if let Ok(id) = world.session.sign_in(world.now) {
+                let begun = world.session.sign_in(world.now);
+                world.drain();
+                if let Ok(id) = begun {
                     world.call(id, 100, &answer(reply));
                 }
             }
             Step::SignOut(reply) => {
-                if let Ok(Some(id)) = world.session.sign_out(world.now) {
+                let begun = world.session.sign_out(world.now);
+                world.drain();
+                if let Ok(Some(id)) = begun {
                     world.call(id, 100, &answer(reply));
                 }
             }

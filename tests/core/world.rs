@@ -323,7 +323,8 @@ impl World {
         self.happen(Event::Answered { id, reply: reply.expect("it is not silence") });
     }
 
-    fn drain(&mut self) {
+    /// Does what it wants done. To follow every verb, whatever it answered.
+    pub fn drain(&mut self) {
         self.perform_all();
         if let Some((at, kind)) = self.session.poll_timeout() {
             assert!(at > self.now, "after a drain {kind:?} lies in the past");

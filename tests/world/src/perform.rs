@@ -155,7 +155,7 @@ impl World {
                 Purpose::SignIn(_) => {
                     tab.reference.entering = false;
                     if let (true, Outcome::Token { row, user, .. }) = (call.is_answered(), call.outcome) {
-                        tab.reference.entered(row, user, call.asked_at);
+                        tab.reference.entered(row, user, call.asked_at, now);
                         tab.truth.clear_since = Some(true_now);
                         tab.truth.patience = Instant(0);
                     }
@@ -302,11 +302,8 @@ impl World {
         let at = turn.tab;
         if self.tabs[at].truth.refreshing.take_if(|refreshing| *refreshing == id).is_some() {
             let after = self.tabs[at].truth.attempts.back().map(|asked| turn.now.since(*asked));
-            // Dropped for something better, or given up for having taken too long, which is an answer too.
-            let superseded =
-                matches!(turn.verb, Verb::SignOut | Verb::Event(Event::PutAway | Event::Heard(_)));
-            if let Some(after) = after.filter(|_| !superseded) {
-                self.tabs[at].reference.gave_up(after);
+            if let Some(after) = after.filter(|_| !matches!(turn.verb, Verb::Event(Event::PutAway))) {
+                self.tabs[at].reference.gave_up(after, turn.now);
             }
         }
         self.abort(at, id, choose);

@@ -33,6 +33,8 @@ pub struct Reference {
     unverified: bool,
     /// Its last refresh took longer than the usual time-out.
     slow: bool,
+    /// When something last made the refresh in flight, if there was one, of no more use.
+    superseded_at: Option<Instant>,
     /// A session that another tab spoke of, and when.
     rumour: Option<(usize, Instant)>,
     ended: VecDeque<usize>,
@@ -94,11 +96,13 @@ impl Reference {
         false
     }
 
-    /// A refresh was given up so long after it was asked for. If nobody was there to see its time-out,
-    /// that says nothing.
-    pub fn gave_up(&mut self, after: Millis) {
+    /// A refresh was given up now, so long after it was asked for. For having taken too long, which is
+    /// an answer too, unless something better came; and if nobody was there to see its time-out, that
+    /// says nothing.
+    pub fn gave_up(&mut self, after: Millis, now: Instant) {
         let patience = if self.slow { 8_000 } else { 4_000 };
-        if (patience..=2 * patience).contains(&after.0) {
+        let in_time = (patience..=2 * patience).contains(&after.0);
+        if in_time && self.superseded_at != Some(now) {
             self.slow = true;
             self.failed();
         }
@@ -132,7 +136,8 @@ impl Reference {
     }
 
     /// A sign-in that is waited for succeeded.
-    pub fn entered(&mut self, row: usize, user: u8, asked: Instant) {
+    pub fn entered(&mut self, row: usize, user: u8, asked: Instant, now: Instant) {
+        self.superseded_at = Some(now);
         self.rumour = None;
         self.take(row, user, asked);
     }
@@ -167,6 +172,7 @@ impl Reference {
         let until = asked + Millis(LIFE);
         let taken = (!ours || until > self.until) && until.since(now) > MARGIN;
         if taken {
+            self.superseded_at = Some(now);
             let user = of.user.strip_prefix('u').and_then(|user| user.parse().ok()).unwrap_or(0);
             self.rumour = None;
             self.take(row, user, asked);
@@ -175,10 +181,11 @@ impl Reference {
     }
 
     /// Another tab says that a session is over. Whether it was this one's.
-    pub fn heard_end(&mut self, id: &str) -> bool {
+    pub fn heard_end(&mut self, id: &str, now: Instant) -> bool {
         let Some(row) = row_of(id).filter(|_| !self.closed) else { return false };
         let ours = !self.leaving && self.account.is_some_and(|(current, _)| current == row);
         if ours {
+            self.superseded_at = Some(now);
             self.end()
         } else {
             self.remember(row)

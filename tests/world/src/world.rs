@@ -414,7 +414,7 @@ impl World {
                 }
             }
             Message::Ended { session, .. } => {
-                reference.heard_end(session);
+                reference.heard_end(session, now);
             }
             Message::Active => {}
         }
