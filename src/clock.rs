@@ -103,6 +103,13 @@ impl Clock {
         Self { anchor: reading, anchored_at: start, last: start }
     }
 
+    /// When the two clocks were last found to differ, or the start: a timer that was set before then, by the
+    /// monotonic clock, may be late by all that the machine slept.
+    #[must_use]
+    pub const fn anchored_at(&self) -> Instant {
+        self.anchored_at
+    }
+
     /// The moment that `reading` stands for: never before one returned earlier.
     pub fn now(&mut self, reading: Reading) -> Instant {
         let mono = reading.mono.saturating_sub(self.anchor.mono);
@@ -145,6 +152,17 @@ mod tests {
     fn sleep_is_counted_though_the_monotonic_clock_stood_still() {
         let (mut clock, start) = started(HOUR);
         assert_eq!(clock.now(at(1_000, 3 * HOUR)).since(start), Millis(2 * HOUR));
+    }
+
+    #[test]
+    fn it_tells_when_a_timer_can_no_longer_be_relied_upon() {
+        let (mut clock, start) = started(HOUR);
+        assert_eq!(clock.anchored_at(), start);
+        clock.now(at(9_000, HOUR + 9_000 + 2_000));
+        assert_eq!(clock.anchored_at(), start);
+        let woke = clock.now(at(9_000, 2 * HOUR));
+        clock.now(at(9_500, 2 * HOUR + 500));
+        assert_eq!(clock.anchored_at(), woke);
     }
 
     #[test]

@@ -14,12 +14,12 @@ mod lock;
 mod notice;
 mod record;
 mod time;
+mod timer;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
-use gloo_timers::callback::Timeout;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::AbortController;
@@ -38,6 +38,7 @@ use host::Host;
 use http::{Call, Endpoints};
 use lifecycle::Listeners;
 use lock::Wish;
+use timer::Timer;
 
 /// Smaller than the standard allocator by 2 KB of 40, which matters more here than its speed: a request
 /// that passes the gate allocates nothing.
@@ -58,8 +59,7 @@ struct Shell {
     /// listeners may call in.
     todo: RefCell<VecDeque<Action>>,
     working: Cell<bool>,
-    /// The one timer, and the moment it is armed for.
-    timer: RefCell<Option<(Instant, Timeout)>>,
+    timer: Timer,
     /// One refresh and one call at the most.
     in_flight: RefCell<Vec<(RequestId, AbortController)>>,
     /// The `Authorization` value of the current token, made once for each: a string that crosses
@@ -104,7 +104,7 @@ impl Handle {
                 session: RefCell::new(Session::new(config, now)),
                 todo: RefCell::default(),
                 working: Cell::new(false),
-                timer: RefCell::default(),
+                timer: Timer::default(),
                 in_flight: RefCell::default(),
                 bearer: RefCell::default(),
                 listeners: RefCell::default(),
@@ -155,7 +155,6 @@ impl Handle {
 
     /// Holds a request back; the number of its waiter, which the host will be asked to settle.
     pub fn hold(&self) -> u32 {
-        self.0.arm_anew();
         self.0.drive(Session::hold).0
     }
 
@@ -167,7 +166,6 @@ impl Handle {
     /// A request that carried the token with this number was answered 401: 0 to hand the answer
     /// over, -1 to send it again at once, or the number of a waiter plus 1.
     pub fn rejected(&self, serial: i32) -> f64 {
-        self.0.arm_anew();
         match self.0.drive(|session, now| session.rejected(Serial(serial as u32), now)) {
             Rejection::Surface => 0.0,
             Rejection::Replay(_) => -1.0,
@@ -244,7 +242,7 @@ impl Handle {
         self.0.drive(|session, now| session.handle(Event::Close, now));
         self.0.listeners.take();
         self.0.channel.take();
-        self.0.timer.take();
+        self.0.timer.clear();
         self.0.bearer.take();
     }
 }
@@ -281,37 +279,12 @@ impl Shell {
         self.todo.borrow_mut().extend(std::iter::from_fn(|| session.poll_action()));
         let deadline = session.poll_timeout().map(|(at, _)| at);
         drop(session);
-        self.arm(deadline);
+        timer::arm(self, deadline);
     }
 
-    /// A one-shot timer, armed anew whenever the deadline moves, which it does in the task that
-    /// brings a refresh's answer: a timer armed there escapes Chromium's once-a-minute throttling
-    /// of hidden pages, which hits timers that were armed by timers.
-    fn arm(self: &Rc<Self>, deadline: Option<Instant>) {
-        let mut timer = self.timer.borrow_mut();
-        if timer.as_ref().map(|(at, _)| *at) == deadline {
-            return;
-        }
-        *timer = deadline.map(|at| {
-            let visible = self.listeners.borrow().as_ref().is_none_or(|page| !page.page_is_hidden());
-            let delay = time::delay(at.since(self.now()), visible);
-            let shell = Rc::downgrade(self);
-            let fire = move || {
-                let Some(shell) = shell.upgrade() else { return };
-                // It has fired: whatever the deadline is now, it is not armed for it.
-                shell.timer.take();
-                shell.drive(Session::handle_timeout);
-            };
-            (at, Timeout::new(delay, fire))
-        });
-    }
-
-    /// In a hidden page the timer may be one that a timer armed, which Chromium lets run once a minute.
-    /// Somebody waits from now on: it is armed by this task instead.
-    fn arm_anew(&self) {
-        if self.listeners.borrow().as_ref().is_some_and(Listeners::page_is_hidden) {
-            self.timer.take();
-        }
+    /// Never in a worker.
+    fn page_is_hidden(&self) -> bool {
+        self.listeners.borrow().as_ref().is_some_and(Listeners::page_is_hidden)
     }
 
     fn perform(self: &Rc<Self>, action: Action) {

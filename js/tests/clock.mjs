@@ -24,11 +24,20 @@ class Timer {
   }
 }
 
+// How deep the timer that is running is in timers that set timers; 0 outside any.
+let nesting = 0;
+let throttled = false;
+
 globalThis.setTimeout = (callback, delay = 0, ...args) => {
   const timer = new Timer((lastId += 1));
-  timers.set(timer.id, { at: mono + Math.max(Number(delay) || 0, 0), delay, run: () => callback(...args) });
+  const depth = nesting + 1;
+  let at = mono + Math.max(Number(delay) || 0, 0);
+  if (throttled) at = aligned(at, depth >= 5 ? 60_000 : 1_000);
+  timers.set(timer.id, { at, delay, depth, run: () => callback(...args) });
   return timer;
 };
+
+const aligned = (at, to) => Math.ceil(at / to) * to;
 globalThis.clearTimeout = (timer) => {
   timers.delete(timer?.id);
 };
@@ -76,7 +85,12 @@ export const clock = {
       const step = Math.max(due[1].at - mono, 0);
       mono += step;
       wall += step;
-      due[1].run();
+      nesting = due[1].depth;
+      try {
+        due[1].run();
+      } finally {
+        nesting = 0;
+      }
       await settle();
     }
     wall += until - mono;
@@ -84,9 +98,10 @@ export const clock = {
     await settle();
   },
 
-  // The browser is late with the timers that are armed now, as with those of a hidden page.
-  delay(ms) {
-    for (const timer of timers.values()) timer.at += ms;
+  // As Chromium throttles a page that has been hidden for a while: timers are set to the second, and to the
+  // minute if they were set by timers five deep.
+  throttle(on) {
+    throttled = on;
   },
 
   // The machine sleeps: the monotonic clock and the timers stand still, the wall clock does not.

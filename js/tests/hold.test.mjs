@@ -287,19 +287,56 @@ test('no listener stays on a signal', async (t) => {
   assert.equal(listeners(), 0);
 });
 
-test('a request that is held in a hidden page does not wait for a timer that the browser delays', async (t) => {
+test('a request that a throttled timer of a hidden page makes is not held for longer than another', async (t) => {
   const page = openDocument(t);
   const { session, server } = await expired(t);
   page.show(false);
   server.refresh = never;
-  const code = (call) => call.then(() => 'answered', (error) => error.code);
-  const first = code(session.fetch('/api'));
+  clock.throttle(true);
+  t.after(() => clock.throttle(false));
+  // A timer of the page's own, as deep in others as one that ticks is soon.
+  const nested = (depth, work) => setTimeout(depth > 1 ? () => nested(depth - 1, work) : work, 1);
+  const held = await new Promise((made) => {
+    const call = () => {
+      const start = clock.now();
+      const settled = () => clock.now() - start;
+      made(session.fetch('/api').then(settled, (error) => assert.equal(error.code, 'timeout') ?? settled()));
+    };
+    nested(6, call);
+    clock.pass(200_000);
+  });
+  // The limit, and the second to which timers of hidden pages are set.
+  const took = await held;
+  assert.ok(took >= 10_000 && took <= 11_000, `${took} ms`);
+});
+
+test('the timer of a hidden page is set by a task of its own, and once', async (t) => {
+  const page = openDocument(t);
+  const { session } = await signedIn(t, { pollWhileHidden: true });
+  page.show(false);
+  page.show(true);
+  page.show(false);
+  assert.deepEqual(clock.armed, []);
   await settle();
-  clock.delay(60_000);
-  // The deadline is the same: that of the refresh in flight.
-  const second = code(session.fetch('/api'));
-  await clock.pass(10_001);
-  assert.deepEqual(await outcomes(first, second), [{ value: 'timeout' }, { value: 'timeout' }]);
+  assert.equal(clock.armed.length, 1);
+  page.show(false);
+  session.close();
+  await settle();
+  assert.deepEqual(clock.armed, []);
+});
+
+test('a request after sleep is not held for longer than another, though the timer stood still', async (t) => {
+  const { session, server } = await expired(t);
+  server.refresh = () => problem(503, 'unavailable', {}, { 'retry-after': '30' });
+  await assert.rejects(session.fetch('/api'), { code: 'unavailable' });
+  server.refresh = never;
+  // Set before, for a moment that the next attempt still waits for: later by all that the machine sleeps.
+  await clock.pass(100);
+  clock.sleep(25_000);
+  const start = clock.now();
+  const held = session.fetch('/api').catch((error) => [error.code, clock.now() - start]);
+  await clock.pass(20_000);
+  assert.deepEqual(await held, ['timeout', 10_000]);
 });
 
 test('the refreshes of any minute are bounded, whatever the server answers and the page does', async (t) => {

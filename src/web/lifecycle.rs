@@ -65,8 +65,8 @@ impl Listeners {
             if matches!(event, Event::Restored) {
                 shell.put_away(false);
             }
-            // Armed anew, outside any timer: see Shell::arm.
-            shell.timer.take();
+            // Set anew, now that the page is hidden or seen, and outside any timer.
+            shell.timer.clear();
             shell.drive(|session, now| session.handle(event, now));
             if away {
                 shell.put_away(true);

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { askedBy, openApp, openSignedIn, refreshes } from './app.mjs';
 import { assertNoneStale, carried } from './tokens.mjs';
 import { long, scenario } from './scenario.mjs';
-import { sleep } from './wait.mjs';
+import { sleep, until } from './wait.mjs';
 
 // The long form is Chromium as it is, with the true numbers: the throttling begins after five minutes (measured
 // in version 156). In the short form it begins after 20 s, and the numbers are compressed.
@@ -34,13 +34,32 @@ function callWhenShown() {
   }, true);
 }
 
+// Calls the API from a timer of its own, which the throttling makes late, and notes how long each call is held.
+function callByTimer() {
+  window.held = [];
+  setInterval(() => {
+    const call = { at: Date.now() };
+    window.held.push(call);
+    const settled = () => Object.assign(call, { took: Date.now() - call.at });
+    window.app.session.fetch('/api/me', { cache: 'no-store' }).then(settled, settled);
+  }, 2_000);
+}
+
+// What holds a call back lasts so long at the most; and a hidden tab's timers are set to the second.
+const LIMIT = 10_000;
+
 const gaps = (times) => times.slice(1).map((t, place) => t - times[place]);
 
-scenario('throttled, a hidden tab keeps its pace if told to, and any other is fresh when it is shown', { server, switches, timeout: HIDDEN + 90_000 }, async (world) => {
+scenario('throttled, a hidden tab keeps its pace if told to, and any other is fresh when it is shown', { server, switches, timeout: HIDDEN + 120_000 }, async (world) => {
   const polling = await openSignedIn(world, { tab: 'polling', options: { pollWhileHidden: true } });
   // Not told of the other's tokens: it has to look after itself.
   const resting = await openApp(world, { tab: 'resting', alone: true });
   await resting.until(() => window.app.session.status === 'signedin');
+  // The server no longer answers this one.
+  const ticking = await openApp(world, { tab: 'ticking', alone: true });
+  await ticking.until(() => window.app.session.status === 'signedin');
+  world.proxy.fault((record) => record.path === '/auth/v1/refresh' && askedBy(record) === 'ticking', { hang: true });
+  await ticking.evaluate(callByTimer);
   await polling.evaluate(startControls);
   await resting.evaluate(callWhenShown);
   await resting.hide();
@@ -63,6 +82,13 @@ scenario('throttled, a hidden tab keeps its pace if told to, and any other is fr
   assert.ok(paces.length >= Math.floor((HIDDEN - 12_000) / CYCLE / 1.25), `${paces.length} refreshes`);
   for (const pace of paces) assert.ok(pace <= CYCLE + 0.3 * SLACK + 2_000, `${pace} ms`);
   assert.deepEqual([...new Set(of('polling').map(({ query, status }) => `${query.reason} ${status}`))], ['timer 200']);
+
+  // Nor is a call held for longer than its limit where the timer that made it is throttled.
+  const byTimer = () => ticking.evaluate(() => window.held);
+  const throttled = async () => (await byTimer()).filter(({ at }) => at > hidden + GRACE + 2_000 && at < Date.now() - LIMIT - 1_500);
+  const found = await until(async () => (await throttled()).length > 0 && throttled(), { what: 'a call by a throttled timer', timeout: 65_000 });
+  world.t.diagnostic(`calls by a throttled timer, while nothing is answered: held for ${found.map(({ took }) => took).join(', ')} ms`);
+  for (const { took } of found) assert.ok(took <= LIMIT + 1_500, `held for ${took} ms`);
 
   // The other one asked for nothing. Shown, it asks once, and everything it sends comes after the answer.
   assert.deepEqual(of('resting'), []);

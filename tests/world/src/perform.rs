@@ -102,7 +102,7 @@ impl World {
             self.faults -= 1;
             tab.truth.clear_since = None;
             // The page will stand still until then, for all that the core can do about it.
-            let fires = tab.timer.map_or(0, |(_, fires)| fires.saturating_sub(mono));
+            let fires = tab.timer.map_or(0, |(.., fires)| fires.saturating_sub(mono));
             tab.truth.stood_still = tab.truth.stood_still.max(true_now + fires);
         }
         self.judge(&turn, had)?;

@@ -40,8 +40,9 @@ pub struct Tab {
     pub life: Life,
     /// Whether it is seen.
     pub visible: bool,
-    /// The one timer: what it is armed for, and when it fires by the monotonic clock.
-    pub timer: Option<(Instant, u64)>,
+    /// The one timer: what it is armed for, when the clocks were last found to differ, and when it fires by
+    /// the monotonic clock.
+    pub timer: Option<(Instant, Instant, u64)>,
     /// What the world knows.
     pub truth: Truth,
     /// The model that runs beside it.
@@ -156,13 +157,13 @@ impl Tab {
         core
     }
 
-    /// Arms the timer as `src/web.rs` does: anew when the deadline has moved.
+    /// Arms the timer as `src/web/timer.rs` does: anew when the deadline has moved, or a clock.
     pub fn arm(&mut self, now: Instant, mono: u64, late: impl FnOnce() -> bool) {
-        let deadline = self.core.poll_timeout().map(|(at, _)| at);
-        if self.timer.map(|(at, _)| at) == deadline {
+        let wanted = self.core.poll_timeout().map(|(at, _)| (at, self.clock.anchored_at()));
+        if self.timer.map(|(at, anchored, _)| (at, anchored)) == wanted {
             return;
         }
-        self.timer = deadline.map(|at| {
+        self.timer = wanted.map(|(at, anchored)| {
             let delay = at.since(now).0;
             let fires = match (self.visible, self.life) {
                 (true, _) => mono + delay.min(VISIBLE_TICK),
@@ -170,7 +171,7 @@ impl Tab {
                 (false, _) if late() => (mono + delay).next_multiple_of(60_000),
                 (false, _) => (mono + delay).next_multiple_of(1_000),
             };
-            (at, fires)
+            (at, anchored, fires)
         });
     }
 

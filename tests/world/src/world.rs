@@ -204,7 +204,7 @@ impl World {
         let now = self.machine.now;
         let runs = |tab: usize| self.tabs[tab].life == Life::Running;
         for (place, tab) in self.tabs.iter().enumerate().filter(|(place, _)| runs(*place)) {
-            if let Some((_, fires)) = tab.timer {
+            if let Some((.., fires)) = tab.timer {
                 visit(now + fires.saturating_sub(self.machine.mono()), Due::Timer(place));
             }
         }

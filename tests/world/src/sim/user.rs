@@ -87,10 +87,9 @@ impl Choose for Fleet {
             Kind::Letter if random.once_in(50) => 2,
             Kind::Letter => 0,
             Kind::Late => usize::from(random.once_in(4)),
-            Kind::Throttle => usize::from(random.once_in(10)),
             // Most answers are quick.
             Kind::Latency => random.below(width as u64).min(random.below(width as u64)) as usize,
-            Kind::Course | Kind::Order | Kind::Jitter => random.below(width as u64) as usize,
+            Kind::Course | Kind::Order | Kind::Jitter | Kind::Throttle => random.below(width as u64) as usize,
         }
     }
 }
@@ -114,7 +113,6 @@ pub(super) fn live(plan: &Plan, user: u64, totals: &mut Totals) {
         tabs: plan.tabs,
         fates: FATES.to_vec(),
         letters: true,
-        throttle: true,
         late: true,
         faults: UNLIMITED,
         latencies: vec![20, 30, 40, 60, 80, 120, 200, 500],

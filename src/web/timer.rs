@@ -1,0 +1,75 @@
+//! The one timer: a one-shot, set anew whenever the deadline moves.
+//!
+//! Some time after a page was hidden, Chromium runs those of its timers once a minute that were set by
+//! timers that were set by timers, five deep (HTML standard, timer nesting level). Whoever calls in may be
+//! such a timer: one of the page's own. So in a hidden page the timer is set by a task of its own, whose
+//! nesting level is none, and is never late by more than the second to which hidden timers are aligned.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use gloo_timers::callback::Timeout;
+use wasm_bindgen::prelude::*;
+use web_sys::MessageChannel;
+
+use crate::clock::Instant;
+use crate::session::Session;
+use crate::web::{Shell, time};
+
+#[derive(Default)]
+pub(super) struct Timer {
+    /// The moment that it is wanted for, and when the clocks were last found to differ: after sleep a timer is
+    /// late by as much, though it is wanted for the same moment as before.
+    wanted: Cell<Option<(Instant, Instant)>>,
+    /// None while it is still to be set by a task of its own.
+    timeout: RefCell<Option<Timeout>>,
+}
+
+impl Timer {
+    pub(super) fn clear(&self) {
+        self.wanted.take();
+        self.timeout.take();
+    }
+}
+
+/// Has the timer fire at the deadline.
+pub(super) fn arm(shell: &Rc<Shell>, deadline: Option<Instant>) {
+    let timer = &shell.timer;
+    let wanted = deadline.map(|at| (at, shell.clock.borrow().anchored_at()));
+    if timer.wanted.replace(wanted) == wanted {
+        return;
+    }
+    timer.timeout.take();
+    if deadline.is_some() && !(shell.page_is_hidden() && set_aside(shell)) {
+        set(shell);
+    }
+}
+
+fn set(shell: &Rc<Shell>) {
+    let mut timeout = shell.timer.timeout.borrow_mut();
+    let Some((at, _)) = shell.timer.wanted.get().filter(|_| timeout.is_none()) else { return };
+    let delay = time::delay(at.since(shell.now()), !shell.page_is_hidden());
+    let shell = Rc::downgrade(shell);
+    *timeout = Some(Timeout::new(delay, move || {
+        let Some(shell) = shell.upgrade() else { return };
+        // It has fired: whatever the deadline is now, it is not set for it.
+        shell.timer.clear();
+        shell.drive(Session::handle_timeout);
+    }));
+}
+
+/// Sets the timer in the next task. Whether there will be one.
+fn set_aside(shell: &Rc<Shell>) -> bool {
+    let Ok(channel) = MessageChannel::new() else { return false };
+    let (here, there) = (channel.port1(), channel.port2());
+    let (port, shell) = (here.clone(), Rc::downgrade(shell));
+    let task = Closure::once_into_js(move || {
+        // An open port is kept for ever.
+        port.close();
+        if let Some(shell) = shell.upgrade() {
+            set(&shell);
+        }
+    });
+    here.set_onmessage(Some(task.unchecked_ref()));
+    there.post_message(&JsValue::NULL).is_ok()
+}
