@@ -3,9 +3,10 @@
 const PAGE = '/t/session.html';
 
 // Opens a tab with the app. `options` are the session's. `tab` is a name by which the proxy's records tell
-// who asked, see `askedBy`; `alone: true` keeps it from hearing of the other tabs. The rest is the tab's.
-export async function openApp({ newPage }, { options = {}, tab = '', alone, ...rest } = {}) {
-  const search = new URLSearchParams({ options: JSON.stringify(options), tab, ...(alone && { alone: '1' }) });
+// who asked, see `askedBy`; `alone: true` keeps it from hearing of the other tabs; `noteMade: true` has its calls
+// say when they were made. The rest is the tab's.
+export async function openApp({ newPage }, { options = {}, tab = '', alone, noteMade, ...rest } = {}) {
+  const search = new URLSearchParams({ options: JSON.stringify(options), tab, ...(alone && { alone: '1' }), ...(noteMade && { noteMade: '1' }) });
   const page = await newPage(`${PAGE}?${search}`, rest);
   await page.until(() => window.app !== undefined);
   return page;

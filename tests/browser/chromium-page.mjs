@@ -22,7 +22,8 @@ export class ChromiumPage {
   #page;
   #session;
   #renderer;
-  #stopped = false;
+  // While it is stopped: since when.
+  #stopped;
 
   static async open(browser, puppeteerPage, { clock }) {
     const page = new ChromiumPage();
@@ -145,15 +146,17 @@ export class ChromiumPage {
   // Stops the page's process: nothing runs, no event is sent, and clocks go on.
   async stopRenderer() {
     await this.findRenderer();
+    this.#stopped = { from: Date.now(), to: Infinity };
+    this.#browser.stops.push(this.#stopped);
     stop(this.#renderer);
-    this.#stopped = true;
     await until(async () => !(await this.#responds(300)), { what: 'the renderer to stop' });
   }
 
   continueRenderer() {
     if (!this.#stopped) return;
+    this.#stopped.to = Date.now();
     goOn(this.#renderer);
-    this.#stopped = false;
+    this.#stopped = undefined;
   }
 
   async crash() {

@@ -37,6 +37,8 @@ const SWITCHES = [
 export class Chromium {
   name = 'chromium';
   pages = [];
+  // When renderers were stopped, and went on: { from, to } in epoch ms.
+  stops = [];
 
   #child;
   #puppeteer;

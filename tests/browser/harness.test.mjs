@@ -13,6 +13,7 @@ import { evidence } from './evidence.mjs';
 import { scenario } from './scenario.mjs';
 import { PROGRAM } from './server.mjs';
 import { unpackedTarball } from './tarball.mjs';
+import { assertNoneStale } from './tokens.mjs';
 import { sleep, until, within } from './wait.mjs';
 
 const PLAIN = '/t/plain.html';
@@ -312,6 +313,27 @@ scenario('a failure is told with requests and console, and without the token', {
   assert.match(told, /warn {2}careful 7/);
   assert.match(told, /uncaught {2}.*nobody caught this/);
   assert.doesNotMatch(told, /secret/);
+});
+
+test('a stale token is found, and only a call that a stop held up is excused', () => {
+  const END = 1_800_000_000_000;
+  const token = `Bearer e30.${Buffer.from(JSON.stringify({ exp: END / 1_000 })).toString('base64url')}.c2ln`;
+  const stops = [{ from: END - 3_000, to: END + 5_000 }, { from: END + 7_000, to: Infinity }];
+  const count = (t, made, status = 401) => {
+    const headers = { authorization: token, ...(made && { 'x-made': String(made) }) };
+    const proxy = { requests: () => [{ t, status, headers }] };
+    return assertNoneStale({ proxy, browser: { stops } });
+  };
+  assert.equal(count(END - 1, undefined, 200), 1);
+  assert.equal(count(END - 1, undefined, null), 1);
+  assert.throws(() => count(END - 1), /answered 401/);
+  assert.throws(() => count(END, undefined, 200), /arrived 0 ms after its end/);
+  assert.equal(count(END + 5_001, END - 3_001), 1);
+  // Made before, but it had time to leave; made in the midst, or when the token was dead; before the end of the stop.
+  assert.throws(() => count(END + 4_000, END - 3_001), /4000 ms after/);
+  assert.throws(() => count(END + 5_001, END - 2_000), /5001 ms after/);
+  assert.throws(() => count(END + 7_001, END + 6_999), /7001 ms after/);
+  assert.throws(() => count(END + 5_001), /5001 ms after/);
 });
 
 test('waiting ends, and says what for', async () => {

@@ -24,7 +24,7 @@ async function openTabs(world, what) {
   const pages = new Map();
   for (let place = 1; place <= TABS; place += 1) {
     const tab = `${what} ${place}`;
-    const options = { tab, options: { pollWhileHidden: true } };
+    const options = { tab, noteMade: true, options: { pollWhileHidden: true } };
     const page = place === 1 ? await openSignedIn(own, options) : await openApp(own, options);
     await page.until(() => window.app.session.status === 'signedin');
     await page.findRenderer();

@@ -18,7 +18,7 @@ const AT_START = '/t/at-start.js';
 const ECHO = '/t/echo';
 
 // Recorded of the request's headers, besides all `sec-fetch-*`.
-const RECORDED = ['authorization', 'content-type', 'cookie', 'origin', 'referer', 'x-fiftyten'];
+const RECORDED = ['authorization', 'content-type', 'cookie', 'origin', 'referer', 'x-fiftyten', 'x-made'];
 
 const HOP_BY_HOP = ['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'te', 'trailer', 'upgrade'];
 

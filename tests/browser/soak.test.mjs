@@ -63,7 +63,7 @@ class Soak {
 
   async open() {
     const tab = `tab ${(this.opened += 1)}`;
-    const options = { tab, options: { pollWhileHidden: this.random.next() < 0.5 } };
+    const options = { tab, noteMade: true, options: { pollWhileHidden: this.random.next() < 0.5 } };
     const page = this.opened === 1 ? await openSignedIn(this.world, options) : await openApp(this.world, options);
     await page.findRenderer();
     await page.evaluate(callAtRandom);

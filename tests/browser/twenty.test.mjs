@@ -25,7 +25,7 @@ async function openTabs(world) {
   const pages = new Map();
   for (let place = 1; place <= TABS; place += 1) {
     const tab = `tab ${place}`;
-    const options = { tab, options: { pollWhileHidden: true } };
+    const options = { tab, noteMade: true, options: { pollWhileHidden: true } };
     const page = place === 1 ? await openSignedIn(world, options) : await openApp(world, options);
     await page.until(() => window.app.session.status === 'signedin');
     await page.findRenderer();

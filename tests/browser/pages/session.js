@@ -9,6 +9,16 @@ const options = JSON.parse(search.get('options') ?? '{}');
 if (search.has('alone')) delete globalThis.BroadcastChannel;
 const events = [];
 
+// When the browser was given a call, for the proxy's records. What the package calls is this.
+if (search.has('noteMade')) {
+  const native = window.fetch;
+  window.fetch = (input, init) => {
+    const request = new Request(input, init);
+    if (request.headers.has('authorization')) request.headers.set('x-made', Date.now());
+    return native(request);
+  };
+}
+
 try {
   const session = createSession(options);
   for (const kind of ['refreshed', 'degraded', 'recovered', 'signedin', 'signedout']) {
