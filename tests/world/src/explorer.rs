@@ -117,7 +117,7 @@ pub fn explore(start: &World, limit: u64) -> Report {
     let mut level = vec![(0_u32, start.clone())];
     while !level.is_empty() {
         let mut next = Vec::new();
-        for (origin, world) in &level {
+        for (origin, world) in level {
             let mut script = Script::default();
             loop {
                 let mut after = world.clone();
@@ -128,12 +128,12 @@ pub fn explore(start: &World, limit: u64) -> Report {
                     Ok(true) => {
                         if seen.insert(hash(&after)) {
                             let name = links.len() as u32;
-                            links.push((*origin, script.chosen[..script.at].into()));
+                            links.push((origin, script.chosen[..script.at].into()));
                             next.push((name, after));
                         }
                     }
                     Err(violation) => {
-                        links.push((*origin, script.chosen[..script.at].into()));
+                        links.push((origin, script.chosen[..script.at].into()));
                         report.counterexample = Some(retell(start, &links, violation));
                         report.states = links.len() as u64;
                         return report;

@@ -179,7 +179,7 @@ pub fn worlds(long: bool) -> Vec<Rules> {
             fates: vec![Fate::SlowAnswer, Fate::Hang],
             letters: true,
             locks: false,
-            faults: 1 + more,
+            faults: 1,
             ..one()
         },
         Rules {
@@ -251,8 +251,17 @@ pub fn worlds(long: bool) -> Vec<Rules> {
                 vec![Act::SignIn(0, 1), Act::SignOut(2), Act::Request(2)]
             },
             turns: 2,
+            ..one()
+        },
+        Rules {
+            name: "3 tabs: letters",
+            tabs: 3,
+            start: 50_000,
+            horizon: 53_000,
+            acts: vec![Act::SignIn(0, 1), Act::SignOut(2), Act::Request(2)],
+            turns: 1 + more,
             letters: true,
-            faults: more,
+            faults: 1,
             ..one()
         },
     ]

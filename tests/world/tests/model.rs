@@ -54,6 +54,7 @@ worlds! {
     whatever_two_tabs_sleep_through: "2 tabs: sleep",
     whatever_becomes_of_one_of_three_tabs: "3 tabs: the lock",
     whoever_signs_in_and_out_in_one_of_three_tabs: "3 tabs: accounts",
+    whatever_three_tabs_do_not_hear: "3 tabs: letters",
 }
 
 /// What is broken, where it is looked for, and which property it breaks.
