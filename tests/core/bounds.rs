@@ -95,6 +95,7 @@ fn step(replies: std::ops::Range<Reply>) -> impl Strategy<Value = Step> {
         3 => (0_u8..3, 0_u64..70_000, any::<bool>()).prop_map(|(who, age, sure)| Step::Heard(who, age, sure)),
         1 => Just(Step::HeardActive),
         1 => Just(Step::Frozen),
+        1 => Just(Step::PutAway),
         1 => Just(Step::Restored),
     ]
 }
@@ -105,8 +106,6 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => (0_u8..3).prop_map(Step::HeardEnd),
         1 => ANY.prop_map(Step::SignOut),
         1 => Just(Step::Close),
-        // After it the end of another session may be the end of this one.
-        1 => Just(Step::PutAway),
     ]
 }
 
