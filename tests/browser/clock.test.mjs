@@ -61,9 +61,9 @@ scenario('with a monotonic clock that stands still the session keeps its pace by
 });
 
 // A browser whose clock is the system's, wrong from the start and set again and again.
-async function wholeBrowser(world, start) {
+async function wholeBrowser(world, start, env) {
   const clock = new WallClock(start);
-  const browser = await Chromium.launch({ env: clock.env });
+  const browser = await Chromium.launch({ env: { ...clock.env, ...env } });
   const newPage = (path, options) => browser.newPage(path && world.proxy.url + path, options);
   return { clock, browser, world: { proxy: world.proxy, server: world.server, newPage } };
 }
@@ -121,6 +121,34 @@ for (const [what, start, jumps] of [
         assert.deepEqual([...new Set(outcomes)], [200]);
         assert.equal(await status(page), 'signedin');
       }
+      assertNoneStale(world);
+    } finally {
+      await browser.close();
+    }
+  });
+}
+
+// By the clock on the wall an hour is left out, or comes twice.
+for (const [what, change, offsets] of [
+  ['begins', Date.UTC(2027, 2, 28, 1), [-60, -120]],
+  ['ends', Date.UTC(2027, 9, 31, 1), [-120, -60]],
+]) {
+  scenario(`summer time ${what} while a session lasts, and nothing comes of it`, { server, skip }, async (world) => {
+    const start = Math.round((change - Date.now()) / 1_000) - 20;
+    const { browser, world: there } = await wholeBrowser(world, start, { TZ: 'Europe/Berlin' });
+    try {
+      const page = await openSignedIn(there);
+      await keepCalling(page, 250);
+      const offset = () => page.evaluate(() => new Date().getTimezoneOffset());
+      assert.equal(await offset(), offsets[0]);
+      await byTimer(world, 1);
+      await until(async () => (await offset()) === offsets[1], { what: 'the change', timeout: 40_000 });
+      await byTimer(world, 2);
+      const made = refreshes(world).filter(({ status }) => status === 200).map(({ reason }) => reason);
+      assert.deepEqual([...new Set(made)], ['timer']);
+      assert.deepEqual(tooEarly(world), []);
+      const outcomes = (await calls(page)).filter(({ done }) => done).map((call) => call.status ?? call.error);
+      assert.deepEqual([...new Set(outcomes)], [200]);
       assertNoneStale(world);
     } finally {
       await browser.close();
