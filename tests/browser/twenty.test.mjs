@@ -48,14 +48,14 @@ scenario('twenty tabs refresh once a cycle, and no call is refused though the on
     await sleep(cycles * CYCLE);
     const quiet = counted(from, Date.now());
     world.t.diagnostic(`${quiet.length} refreshes in ${cycles} cycles of ${pages.size} tabs`);
-    assert.ok(quiet.length <= most(cycles), JSON.stringify(quiet.map((one) => [one.t - from, askedBy(one), one.query])));
+    assert.ok(quiet.length <= most(cycles), JSON.stringify(quiet.map((one) => [one.t - from, one.duration, askedBy(one), one.query])));
 
     const { tab, page, record } = await strike(world, pages, BLOWS[what]);
     pages.delete(tab);
     await sleep(CYCLE - 500);
     const struck = counted(record.t, record.t + CYCLE - 500);
     world.t.diagnostic(`${struck.length} refreshes in a cycle in which the tab that refreshes is ${what}`);
-    assert.ok(struck.length >= 2 && struck.length <= 3, JSON.stringify(struck.map((one) => [one.t - record.t, askedBy(one), one.query])));
+    assert.ok(struck.length >= 2 && struck.length <= 3, JSON.stringify(struck.map((one) => [one.t - record.t, one.duration, askedBy(one), one.query])));
     if (BLOWS[what].back) back.push([tab, page, BLOWS[what].back]);
   }
 
