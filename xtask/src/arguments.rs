@@ -131,7 +131,8 @@ Fails where the package is over its budget.
 const SIZE_HELP: &str = "\
 cargo xtask size
 
-Prints the sizes of the package as it was built last. Fails where it is over its budget.
+Prints the sizes of the package as it was built last, and what weighs what in its module, by crate and by
+function. Fails where it is over its budget.
 ";
 
 const PACK_HELP: &str = "\

@@ -26,6 +26,7 @@ mod summary;
 mod test;
 mod totals;
 mod wasm;
+mod weigh;
 
 use std::process::ExitCode;
 
@@ -48,7 +49,10 @@ fn run() -> Result<ExitCode> {
     match task {
         Task::Help(text) => print!("{text}"),
         Task::Build { force } => wasm::build(force)?,
-        Task::Size => size::report()?,
+        Task::Size => {
+            size::report()?;
+            weigh::report()?;
+        }
         Task::Pack => drop(pack::pack()?),
         Task::Demo(options) => return demo::run(&options),
         Task::Test(options) => return Ok(test::run(&options)),

@@ -81,7 +81,7 @@ fn instead(module: &Module, id: FunctionId) -> Option<Instead> {
     (formats && tells_success).then_some(Instead::Zero)
 }
 
-fn without_hashes(name: &str) -> String {
+pub(crate) fn without_hashes(name: &str) -> String {
     let mut depth = 0;
     let keep = |&letter: &char| {
         match letter {

@@ -28,8 +28,7 @@ const FEATURES: [&str; 6] = [
     "--enable-reference-types",
 ];
 
-const OPTIMISE: [&str; 5] =
-    ["-Oz", "--strip-debug", "--strip-producers", "--strip-target-features", "--converge"];
+const OPTIMISE: [&str; 4] = ["-Oz", "--strip-producers", "--strip-target-features", "--converge"];
 
 const SHIPPED: [&str; 2] = ["fiftyten_bg.js", "fiftyten_bg.wasm"];
 
@@ -80,11 +79,27 @@ fn compile_and_shrink() -> Result {
     let compiled = place::target().join(TARGET).join("wasm").join("fiftyten.wasm");
     let snipped = scratch.join("fiftyten.wasm");
     snip::snip(&compiled, &snipped)?;
-    bind(&snipped, &folder)?;
-    shrink(&folder)?;
+    bind(&snipped, &folder, Names::Removed)?;
+    shrink(&folder, Names::Removed)?;
     publish(&folder)?;
     println!("built js/wasm in {:.1} s", start.elapsed().as_secs_f64());
     Ok(())
+}
+
+/// The module of the last build made once more, with the names of its functions: where it is.
+pub(crate) fn with_names() -> Result<PathBuf> {
+    let scratch = place::target().join("xtask");
+    let folder = scratch.join("named");
+    bind(&scratch.join("fiftyten.wasm"), &folder, Names::Kept)?;
+    shrink(&folder, Names::Kept)?;
+    Ok(folder.join(SHIPPED[1]))
+}
+
+/// Whether the module's functions keep their names.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Names {
+    Removed,
+    Kept,
 }
 
 fn compile() -> Result {
@@ -107,7 +122,7 @@ fn remapped_paths() -> Vec<String> {
 }
 
 /// Makes the glue, in this process: the library's version is the lock's.
-fn bind(module: &Path, folder: &Path) -> Result {
+fn bind(module: &Path, folder: &Path, names: Names) -> Result {
     println!("making the glue");
     // What an earlier version left must not be mistaken for this one's.
     let _ = fs::remove_dir_all(folder);
@@ -117,7 +132,7 @@ fn bind(module: &Path, folder: &Path) -> Result {
         .out_name("fiftyten")
         .typescript(false)
         .encode_into(EncodeInto::Always)
-        .remove_name_section(true)
+        .remove_name_section(names == Names::Removed)
         .remove_producers_section(true);
     bindgen
         .bundler(true)
@@ -132,12 +147,13 @@ fn bind(module: &Path, folder: &Path) -> Result {
     Ok(())
 }
 
-fn shrink(folder: &Path) -> Result {
+fn shrink(folder: &Path, names: Names) -> Result {
     println!("optimising the module");
     let module = folder.join(SHIPPED[1]);
     let tool = place::js().join("node_modules").join("binaryen").join("bin").join("wasm-opt");
     let mut wasm_opt = need::script(&tool)?;
-    wasm_opt.args(OPTIMISE).args(FEATURES).arg(&module).arg("-o").arg(&module);
+    let strip = if names == Names::Removed { "--strip-debug" } else { "--debuginfo" };
+    wasm_opt.args(OPTIMISE).arg(strip).args(FEATURES).arg(&module).arg("-o").arg(&module);
     process::must(&mut wasm_opt, "wasm-opt", Duration::from_secs(600))
 }
 
