@@ -60,7 +60,7 @@ export interface SessionOptions {
 
   /**
    * Whether a page that is hidden keeps its token live. One that does not refreshes when it is
-   * shown, or when it makes a request.
+   * shown, or when it makes a request. A worker counts as shown.
    *
    * @defaultValue `false`
    */
@@ -206,6 +206,14 @@ export interface Session<Claims extends object = Record<never, never>> extends E
    * @throws {@link SessionError} with code `closed`.
    */
   install(): void;
+
+  /**
+   * Says that the user is there. A session ends when its user has not been active for so long as the server
+   * allows (24 h by default). A page notices pointers, keys and being turned to by itself; a worker can't, and
+   * for other ways to be active, such as watching a film, the application has to say so. It is told to the
+   * server with the next refresh; calling it often costs nothing.
+   */
+  reportActivity(): void;
 
   /** Takes it away again. Where another wrapper covers it, it stays below and lets everything pass. */
   uninstall(): void;

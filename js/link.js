@@ -120,7 +120,8 @@ export class Link {
   async hasCookie() {
     try {
       const init = { headers: { 'x-fiftyten': '1' }, cache: 'no-store', credentials: 'include' };
-      const { status } = await this.#fetch(`${this.#options.core.url}/v1/sessions`, init);
+      const ask = (signal) => this.#fetch(`${this.#options.core.url}/v1/sessions`, { ...init, signal });
+      const { status } = await this.#inTime(ask);
       return status !== 401;
     } catch {
       return true;

@@ -95,6 +95,10 @@ class Session extends EventTarget {
     return this.#signingOut;
   }
 
+  reportActivity() {
+    this.#link.core?.active();
+  }
+
   install() {
     if (this.#link.closed) throw new SessionError('closed');
     this.#uninstall ??= install(this.#link, this.#allowed);

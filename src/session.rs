@@ -199,6 +199,10 @@ impl Session {
             // First the answer, then the deadlines: one that comes in the same moment counts.
             Event::Answered { id, reply } => self.answered(id, reply, now),
             Event::Shown => {
+                // Somebody has turned to this tab.
+                if !self.visible {
+                    self.user_was_active();
+                }
                 self.visible = true;
                 self.woken(now);
             }

@@ -237,6 +237,11 @@ impl Handle {
         session.latest().map_or(-1.0, |token| token.refresh_at().since(now).0 as f64)
     }
 
+    /// The user is there, by the application's word.
+    pub fn active(&self) {
+        self.0.drive(|session, now| session.handle(Event::UserActive, now));
+    }
+
     /// The end: nothing happens afterwards.
     pub fn close(&self) {
         self.0.drive(|session, now| session.handle(Event::Close, now));

@@ -228,3 +228,32 @@ test('a refresh that is answered after the sign-out does not bring the session b
   await clock.pass(10_000);
   assert.equal(session.status, 'signedout');
 });
+
+// In a frame the browser may keep the cookie back: the server is asked once whether it came.
+function inFrame(t) {
+  Object.assign(globalThis, { self: globalThis, top: {} });
+  t.after(() => {
+    delete globalThis.top;
+    delete globalThis.self;
+  });
+}
+
+test('in a frame that is not sent the cookie, a sign-in fails and says so', async (t) => {
+  const { session, server } = await signedOut(t);
+  inFrame(t);
+  server.signIn = ({ method }) => (method === 'GET' ? problem(401, 'no_session') : server.grant(201));
+  assert.deepEqual(await outcome(session.signIn(ADA).catch(({ code }) => code)), { value: 'cookie_blocked' });
+  assert.equal(session.status, 'signedout');
+});
+
+test('in a frame a sign-in is not kept waiting by a server that does not say whether the cookie came', async (t) => {
+  for (const answer of [() => json(200, []), () => problem(503, 'unavailable'), () => Promise.reject(new TypeError('offline')), never]) {
+    const { session, server } = await signedOut(t);
+    inFrame(t);
+    server.signIn = ({ method }) => (method === 'GET' ? answer() : server.grant(201));
+    const signedIn = session.signIn(ADA).then(() => 'done');
+    await clock.pass(10_000);
+    assert.deepEqual(await outcome(signedIn), { value: 'done' }, String(answer));
+    assert.equal(session.status, 'signedin');
+  }
+});

@@ -78,7 +78,7 @@ test('nothing is called afterwards, whatever happens to the page', async (t) => 
   page.show(true);
   page.scope.dispatchEvent(new Event('focus'));
   page.scope.dispatchEvent(new Event('online'));
-  page.document.dispatchEvent(new Event('keydown'));
+  page.document.byUser('keydown');
   await clock.pass(300_000);
   assert.equal(server.log.length, sent);
   assert.equal(events.length, heard);

@@ -77,7 +77,7 @@ test('what happens to the page afterwards is ignored: events, timers, answers, c
     page.show(false);
     page.show(true);
     page.scope.dispatchEvent(new Event('focus'));
-    page.document.dispatchEvent(new Event('keydown'));
+    page.document.byUser('keydown');
     answers[0](server.grant());
     await settle();
     await clock.pass(300_000);

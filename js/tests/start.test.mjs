@@ -203,16 +203,39 @@ test('a hidden page polls if it is told to', async (t) => {
   assert.deepEqual(server.reasons, ['start', 'timer']);
 });
 
+const reported = ({ refreshes }) => refreshes.map(({ path }) => path.at(-1));
+
 test('user activity is reported with the next refresh, once', async (t) => {
   const page = openDocument(t);
   const { server } = await signedIn(t);
-  page.document.dispatchEvent(new Event('pointerdown'));
+  page.document.byUser('pointerdown');
   await clock.pass(51_001);
   await clock.pass(51_001);
-  assert.deepEqual(
-    server.refreshes.map(({ path }) => path.at(-1)),
-    ['0', '1', '0'],
-  );
+  page.document.byUser('keydown');
+  await clock.pass(51_001);
+  assert.deepEqual(reported(server), ['0', '1', '0', '1']);
+});
+
+test('a user who comes back to the page is active, and events that a script makes up are not', async (t) => {
+  const page = openDocument(t);
+  const { server } = await signedIn(t);
+  for (const kind of ['pointerdown', 'keydown', 'visibilitychange']) page.document.dispatchEvent(new Event(kind));
+  await clock.pass(51_001);
+  page.show(false);
+  await clock.pass(1_000);
+  page.show(true);
+  await clock.pass(51_001);
+  assert.deepEqual(reported(server), ['0', '0', '1']);
+});
+
+test('an application can say that its user is active, in a worker too', async (t) => {
+  const { session, server } = await signedIn(t);
+  session.reportActivity();
+  await clock.pass(51_001);
+  await clock.pass(51_001);
+  session.close();
+  session.reportActivity();
+  assert.deepEqual(reported(server), ['0', '1', '0']);
 });
 
 test('a wall clock that is wrong by a day changes nothing', async (t) => {

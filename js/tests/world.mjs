@@ -27,7 +27,20 @@ export function setBase(href) {
 
 // Node 20 removes a capturing listener only if it is told so by an object.
 class Target extends EventTarget {
+  // What the user does: Node has no way to dispatch an event that `isTrusted`.
+  byUser(type) {
+    for (const listener of this.#listeners.get(type) ?? []) listener({ type, isTrusted: true });
+  }
+
+  #listeners = new Map();
+
+  addEventListener(kind, listener, options) {
+    super.addEventListener(kind, listener, options);
+    this.#listeners.set(kind, (this.#listeners.get(kind) ?? new Set()).add(listener));
+  }
+
   removeEventListener(kind, listener, options) {
+    this.#listeners.get(kind)?.delete(listener);
     super.removeEventListener(kind, listener, typeof options === 'boolean' ? { capture: options } : options);
   }
 }

@@ -54,6 +54,8 @@ impl Listeners {
             let event = match kind.as_str() {
                 "visibilitychange" if hidden => Event::Hidden,
                 "visibilitychange" => Event::Shown,
+                // What a script makes up is no user's.
+                "pointerdown" | "keydown" if !event.is_trusted() => return,
                 "pointerdown" | "keydown" => Event::UserActive,
                 "freeze" => Event::Frozen,
                 "pagehide" => Event::PutAway,

@@ -15,17 +15,17 @@ const options = { pollWhileHidden: true };
 
 const reported = ({ proxy }, from, active) => proxy.requests(REFRESH).filter(({ t, query }) => t >= from && query.active === active);
 
-scenario('refreshes, looks, scrolling and scripts do not keep a session alive', { server }, async (world) => {
+scenario('refreshes, scrolling and scripts do not keep a session alive', { server }, async (world) => {
   const hidden = await openSignedIn(world, { tab: 'hidden', options });
   const signedIn = Date.now();
   const shown = await openApp(world, { tab: 'shown', options });
   await shown.until(() => window.app.session.status === 'signedin');
   await shown.evaluate(() => (document.body.style.height = '5000px'));
-  // What is not the user: being shown and hidden, focus, scrolling by script, events made up by script, calls.
+  // What is not the user: focus, scrolling by script, events made up by script, calls.
   const busy = setInterval(() => {
     shown.evaluate((step) => {
       scrollTo(0, step * 10);
-      document.dispatchEvent(new Event('scroll'));
+      for (const kind of ['scroll', 'keydown', 'pointerdown', 'visibilitychange']) document.dispatchEvent(new Event(kind));
       window.dispatchEvent(new Event('focus'));
       return window.app.session.fetch('/api/me').then((answer) => answer.status);
     }, Math.floor(Math.random() * 100)).catch(() => {});
@@ -70,6 +70,18 @@ scenario('a user in one tab keeps the session alive for all, and is reported onc
   await hidden.show();
   await until(async () => (await status(hidden)) === 'signedout', { what: 'the hidden tab to know' });
   assertNoneStale(world);
+});
+
+scenario('a user who turns to a tab is active, though nothing is pressed there', { server }, async (world) => {
+  const page = await openSignedIn(world, { options });
+  await page.hide();
+  const from = Date.now();
+  await until(() => reported(world, from, '0').length >= 1, { what: 'a refresh while it is hidden' });
+  await page.show();
+  await until(() => reported(world, from, '1').length === 1, { what: 'the refresh after it' });
+  const told = Date.now();
+  await until(() => reported(world, told, '0').length >= 1, { what: 'the next one' });
+  assert.equal(reported(world, from, '1').length, 1);
 });
 
 scenario('no listener of the package can hold up scrolling, or keep a page from the cache', { server }, async (world) => {

@@ -3,16 +3,19 @@
 
 import assert from 'node:assert/strict';
 
-import { askedBy, openApp, openSignedIn, refreshes } from './app.mjs';
+import { askedBy, openApp, openSignedIn } from './app.mjs';
 import { assertNoneStale, carried } from './tokens.mjs';
 import { long, scenario } from './scenario.mjs';
 import { sleep, until } from './wait.mjs';
 
-// The long form is Chromium as it is, with the true numbers: the throttling begins after five minutes (measured
-// in version 156). In the short form it begins after 20 s, and the numbers are compressed.
-const [server, CYCLE, SLACK, HIDDEN, GRACE, switches] = long
-  ? [{}, 50_000, 10_000, 500_000, 300_000, []]
-  : [{ tokenLifetime: '12s', refreshIn: '8s' }, 8_000, 4_000, 82_000, 20_000, ['--enable-features=IntensiveWakeUpThrottling:grace_period_seconds/20']];
+// Chromium as it is: the throttling begins 60 s after a page was hidden that had been loaded by then (and 300 s
+// after one that had not; measured in version 156). The long form has the true numbers of the session too.
+const GRACE = 60_000;
+// What a page may still be about after its load event.
+const LOADED = 3_000;
+const [server, CYCLE, SLACK, HIDDEN] = long
+  ? [{}, 50_000, 10_000, 400_000]
+  : [{ tokenLifetime: '12s', refreshIn: '8s' }, 8_000, 4_000, 90_000];
 
 // Timers of the usual two kinds: what throttling does to them is what it must not do to the session.
 function startControls() {
@@ -30,7 +33,8 @@ function callWhenShown() {
   addEventListener('visibilitychange', () => {
     if (document.visibilityState === 'hidden') return;
     const one = () => window.app.session.fetch('/api/me', { cache: 'no-store' }).then(({ status }) => status, (error) => error.code);
-    window.first ??= Promise.all(Array.from({ length: 5 }, one));
+    const shown = performance.now();
+    window.first ??= Promise.all(Array.from({ length: 5 }, one)).then((statuses) => ({ statuses, took: performance.now() - shown }));
   }, true);
 }
 
@@ -50,11 +54,13 @@ const LIMIT = 10_000;
 
 const gaps = (times) => times.slice(1).map((t, place) => t - times[place]);
 
-scenario('throttled, a hidden tab keeps its pace if told to, and any other is fresh when it is shown', { server, switches, timeout: HIDDEN + 120_000 }, async (world) => {
+scenario('throttled, a hidden tab keeps its pace if told to, and any other is fresh when it is shown', { server, timeout: HIDDEN + 150_000 }, async (world) => {
   const polling = await openSignedIn(world, { tab: 'polling', options: { pollWhileHidden: true } });
-  // Not told of the other's tokens: it has to look after itself.
-  const resting = await openApp(world, { tab: 'resting', alone: true });
-  await resting.until(() => window.app.session.status === 'signedin');
+  await sleep(LOADED);
+  // In a profile of its own: nobody hands it a token, and its wake takes the lock as any other.
+  const context = await world.browser.newContext();
+  const own = { ...world, newPage: (path, options) => world.newPage(path, { ...options, context }) };
+  const resting = await openSignedIn(own, { tab: 'resting' });
   // The server no longer answers this one.
   const ticking = await openApp(world, { tab: 'ticking', alone: true });
   await ticking.until(() => window.app.session.status === 'signedin');
@@ -62,8 +68,10 @@ scenario('throttled, a hidden tab keeps its pace if told to, and any other is fr
   await ticking.evaluate(callByTimer);
   await polling.evaluate(startControls);
   await resting.evaluate(callWhenShown);
-  await resting.hide();
-  assert.equal(await polling.visibility(), 'hidden');
+  await sleep(LOADED);
+  await world.browser.newPage(undefined, { context });
+  await world.browser.coverPages();
+  for (const page of [polling, ticking, resting]) assert.equal(await page.visibility(), 'hidden');
   const hidden = Date.now();
   await sleep(HIDDEN);
 
@@ -86,7 +94,7 @@ scenario('throttled, a hidden tab keeps its pace if told to, and any other is fr
   // Nor is a call held for longer than its limit where the timer that made it is throttled.
   const byTimer = () => ticking.evaluate(() => window.held);
   const throttled = async () => (await byTimer()).filter(({ at }) => at > hidden + GRACE + 2_000 && at < Date.now() - LIMIT - 1_500);
-  const found = await until(async () => (await throttled()).length > 0 && throttled(), { what: 'a call by a throttled timer', timeout: 65_000 });
+  const found = await until(async () => (await throttled()).length > 0 && throttled(), { what: 'a call by a throttled timer', timeout: 75_000 });
   world.t.diagnostic(`calls by a throttled timer, while nothing is answered: held for ${found.map(({ took }) => took).join(', ')} ms`);
   for (const { took } of found) assert.ok(took <= LIMIT + 1_500, `held for ${took} ms`);
 
@@ -94,18 +102,21 @@ scenario('throttled, a hidden tab keeps its pace if told to, and any other is fr
   assert.deepEqual(of('resting'), []);
   const shown = Date.now();
   await resting.show();
-  assert.deepEqual(await resting.evaluate(() => window.first), Array(5).fill(200));
+  const { statuses, took } = await resting.evaluate(() => window.first);
+  assert.deepEqual(statuses, Array(5).fill(200));
   const [refresh, ...more] = of('resting');
   assert.ok(['wake', 'request'].includes(refresh.query.reason), refresh.query.reason);
   assert.deepEqual(more, [], 'one refresh');
   const calls = carried(world, shown).filter((record) => askedBy(record) === 'resting');
   assert.equal(calls.length, 5);
   const answered = refresh.t + refresh.duration;
-  world.t.diagnostic(`shown: the refresh left after ${refresh.t - shown} ms and took ${refresh.duration}, the calls came ${calls[0].t - answered} ms later`);
+  // A round trip for the refresh, another for the calls, and what a busy machine takes for all that.
+  assert.ok(took <= refresh.duration + Math.max(...calls.map(({ duration }) => duration)) + 1_000, `${took} ms`);
+  world.t.diagnostic(`shown: its calls took ${Math.round(took)} ms; the refresh left after ${refresh.t - shown} ms and took ${refresh.duration}, the calls came ${calls[0].t - answered} ms later`);
   for (const { t, left } of calls) {
     assert.ok(t >= answered, 'a call left before the refresh was answered');
     assert.ok(left > CYCLE, `${left} ms were left of its token`);
   }
   assertNoneStale(world, hidden);
-  assert.ok(refreshes(world).length < 2 * HIDDEN / CYCLE);
+  assert.ok(of('polling').length < 2 * HIDDEN / CYCLE);
 });

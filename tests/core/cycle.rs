@@ -84,6 +84,20 @@ fn the_refresh_says_whether_the_user_was_active_since_the_last() {
 }
 
 #[test]
+fn a_user_who_turns_to_the_tab_is_active_and_one_who_leaves_it_is_not() {
+    let mut world = World::signed_in();
+    // It was shown all the time.
+    world.happen(Event::Shown);
+    world.run(51_500);
+    world.happen(Event::Hidden);
+    world.run(70_000);
+    world.happen(Event::Shown);
+    world.run(60_000);
+    let active: Vec<bool> = world.sent.iter().map(|sent| sent.active).collect();
+    assert_eq!(active, [false, false, true, false]);
+}
+
+#[test]
 fn activity_that_a_failed_refresh_told_of_is_told_again() {
     let mut world = World::signed_in();
     world.happen(Event::UserActive);
