@@ -68,12 +68,18 @@ pub enum Mutation {
     RestoresUnasked,
     /// Whatever token another tab speaks of is taken over.
     BelievesAnyToken,
+    /// The other tabs are not told of a token.
+    KeepsToken,
+    /// The other tabs are not told of the end.
+    KeepsEnd,
+    /// The lock is waited for as if somebody waited for the token.
+    LeavesLockEarly,
 }
 
 #[cfg(feature = "mutants")]
 impl Mutation {
     /// Every one.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 26] = [
         Self::GateIgnoresDeadline,
         Self::CountsFromAnswer,
         Self::CountsFromReceipt,
@@ -97,5 +103,8 @@ impl Mutation {
         Self::IgnoresRetryAfter,
         Self::RestoresUnasked,
         Self::BelievesAnyToken,
+        Self::KeepsToken,
+        Self::KeepsEnd,
+        Self::LeavesLockEarly,
     ];
 }

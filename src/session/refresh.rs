@@ -122,7 +122,8 @@ impl Session {
     pub(super) fn begin(&mut self, reason: Reason, now: Instant) {
         let id = self.next_id();
         if self.config.tabs && reason != Reason::Start && !mutant!(self, TakesNoLock) {
-            let until = now + self.slack.percent(if self.waiters.is_empty() { 30 } else { 5 });
+            let hurried = !self.waiters.is_empty() || mutant!(self, LeavesLockEarly);
+            let until = now + self.slack.percent(if hurried { 5 } else { 30 });
             let stage = Stage::Locking { since: now, until, second: false };
             self.attempt = Some(Attempt { id, reason, stage });
             self.actions.push_back(Action::Lock(id));

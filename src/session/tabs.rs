@@ -164,6 +164,9 @@ impl Session {
     // ---- what is told
 
     pub(super) fn tell_token(&mut self, grant: Grant, sent_at: Instant, confirmed: bool, active: bool) {
+        if mutant!(self, KeepsToken) {
+            return;
+        }
         self.tell(Message::Token(Handover { grant, sent_at, confirmed, active }));
     }
 
@@ -175,7 +178,7 @@ impl Session {
             }
             _ => None,
         };
-        if let Some(session) = session {
+        if let Some(session) = session.filter(|_| !mutant!(self, KeepsEnd)) {
             self.tell(Message::Ended { session, reason });
         }
         self.end(reason);
@@ -236,16 +239,18 @@ impl Session {
     }
 
     fn heard_end(&mut self, session: &str, reason: EndReason) {
-        let ours = match &self.phase {
-            Phase::SignedIn(token) | Phase::SigningOut { token: Some(token), .. } => {
-                token.session().id == session
-            }
-            _ => false,
+        let (token, signing_out) = match &self.phase {
+            Phase::SignedIn(token) => (Some(token), None),
+            Phase::SigningOut { token, call } => (token.as_ref(), Some(call.id)),
+            _ => (None, None),
         };
-        if ours && !matches!(self.phase, Phase::SigningOut { .. }) {
-            self.end(reason);
-        } else {
-            self.remember_end(session);
+        if token.is_none_or(|token| token.session().id != session) {
+            return self.remember_end(session);
+        }
+        self.end(reason);
+        if let Some(id) = signing_out {
+            // What it was to do is done, whatever becomes of the call.
+            self.actions.push_back(Action::Finish(id, Ok(())));
         }
     }
 

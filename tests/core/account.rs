@@ -208,6 +208,25 @@ fn a_sign_out_of_a_session_that_has_ended_already_is_done() {
 }
 
 #[test]
+fn a_sign_out_that_hangs_is_done_when_another_tab_tells_that_the_session_is_over() {
+    for reason in [EndReason::SignedOut, EndReason::SessionRevoked] {
+        let mut world = World::signed_in();
+        let call = world.sign_out(20_000, Answer::NoContent);
+        world.run(1_000);
+        let of = |id: &str| Event::Heard(Message::Ended { session: id.to_owned(), reason });
+        world.happen(of("another"));
+        assert_eq!(world.finished, []);
+        world.happen(of("s1"));
+        assert_eq!(world.finished, [(call, Ok(()))]);
+        assert_eq!(world.signed_out(), [reason]);
+        // Neither the limit nor the answer changes that.
+        world.run(30_000);
+        assert_eq!((world.session.status(), world.finished.len()), (Status::SignedOut, 1));
+        assert_eq!(world.signed_out(), [reason]);
+    }
+}
+
+#[test]
 fn signing_out_twice_ends_nothing_the_second_time() {
     let mut world = World::signed_in();
     world.sign_out(100, Answer::NoContent);

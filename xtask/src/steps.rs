@@ -116,6 +116,8 @@ fn clippy(found: &mut Found) -> Result {
 fn native(options: &Test, found: &mut Found) -> Result {
     let mut cargo = need::cargo();
     cargo.args(["test", "--workspace", "--no-fail-fast"]).args(FEATURES).args(options.filter.as_ref());
+    // The fleet says how many refreshes it made.
+    cargo.args(["--", "--show-output"]);
     set_long(&mut cargo, options);
     let limit = minutes(if options.long { 240 } else { 45 });
     found.tests(&mut cargo, "`cargo test`", limit, totals::of_cargo_test)?;

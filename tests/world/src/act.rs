@@ -230,7 +230,7 @@ impl World {
             Act::Kill(tab) => self.kill(tab),
             Act::Open(tab) => {
                 self.seed = self.seed.wrapping_add(1);
-                let config = config(self.seed, self.rules.broken);
+                let config = config(self.seed, &self.rules);
                 self.tabs[tab] = Tab::new(config, self.machine.read(self.rules.broken), self.machine.now);
                 self.drive(tab, Verb::Timeout, choose)?;
             }
@@ -243,6 +243,8 @@ impl World {
                 }
             }
             Act::SignOut(tab) => {
+                // Meanwhile it takes no token, though it may fail and be signed in again.
+                self.tabs[tab].truth.told_token = None;
                 if let Said::Call(Some(id)) = self.drive(tab, Verb::SignOut, choose)? {
                     self.tabs[tab].truth.call = Some(id);
                     self.send(tab, id, Purpose::SignOut, choose);
@@ -289,6 +291,9 @@ impl World {
         self.tabs[tab].life = life;
         let truth = &mut self.tabs[tab].truth;
         truth.stood_still = truth.stood_still.max(self.machine.now);
+        if life != Life::Frozen {
+            truth.hears_nothing();
+        }
     }
 
     fn runs(&mut self, tab: usize) {
@@ -321,6 +326,9 @@ impl World {
         for tab in &mut self.tabs {
             tab.truth.clear_since = tab.truth.clear_since.map(|_| from);
             tab.truth.disturbed = true;
+            tab.truth.told_token = None;
+            // Nothing arrives while the machine sleeps.
+            tab.truth.told_end = tab.truth.told_end.map(|(row, _)| (row, self.machine.now));
             tab.truth.stood_still = tab.truth.stood_still.max(self.machine.now);
         }
     }

@@ -9,10 +9,13 @@ use fiftyten::token::Serial;
 use crate::perform::Turn;
 use crate::property::{Property, Result, Violation};
 use crate::rules::SLACK;
-use crate::server::{Call, Outcome};
+use crate::server::{Call, Outcome, row_of};
 use crate::tab::Life;
 use crate::verb::Verb;
 use crate::world::World;
+
+/// What another tab tells is heard within this, in ms.
+const HEARD_WITHIN: u64 = 1_000;
 
 /// Who waits is served within this and two round trips, as long as the server answers: half a second
 /// for the lock, a quarter of pause. The first round trip was under way, and may bring bad news.
@@ -86,6 +89,12 @@ impl World {
         let now = self.machine.now;
         let served_within = SERVED_WITHIN + 2 * self.rules.latencies.iter().max().unwrap_or(&0);
         for (at, tab) in self.tabs.iter().enumerate() {
+            if let Some((row, told)) = tab.truth.told_end.filter(|_| tab.life == Life::Running)
+                && now > told + HEARD_WITHIN
+                && tab.core.account().is_some_and(|account| row_of(&account.id) == Some(row))
+            {
+                return violated(self, Property::EndsReachTheOthers, at, &format!("{row} is over"));
+            }
             let Some(clear) = tab.truth.clear_since.filter(|_| tab.life == Life::Running) else { continue };
             // The budget of attempts is a bound too, and comes first.
             if tab.truth.closed || tab.truth.attempts.len() >= 10 {

@@ -2,7 +2,7 @@
 
 use fiftyten::action::{Action, Notice, Settled};
 use fiftyten::clock::{Instant, Millis};
-use fiftyten::event::{Event, RequestId};
+use fiftyten::event::{EndReason, Event, RequestId};
 use fiftyten::message::Message;
 use fiftyten::protocol::Reason;
 use fiftyten::session::Rejection;
@@ -13,7 +13,7 @@ use crate::judge::violated;
 use crate::lock::Claim;
 use crate::mail::Letter;
 use crate::property::{Property, Result};
-use crate::rules::{LATE_POST, LIFE, POST, SLACK};
+use crate::rules::{LATE_POST, LIFE, POST, RENEW, SLACK};
 use crate::server::{Call, Facts, Fate, Outcome, Purpose, row_of};
 use crate::tab::{Held, Life, Tab};
 use crate::verb::{Said, Verb};
@@ -62,6 +62,9 @@ impl World {
         let (said, share) = tab.say(&verb, now, jitter, choose);
         let user = tab.reference.account().map(|(_, user)| user);
         let limit = now + Millis(10_000);
+        if matches!(said, Said::Held(_) | Said::Rejection(Rejection::Wait(_))) {
+            tab.truth.hurried = tab.truth.asked_lock.map(|(id, _)| id);
+        }
         match &said {
             Said::Held(id) => tab.truth.held.push(Held { id: *id, user, limit, since: true_now }),
             Said::Rejection(Rejection::Wait(id)) => {
@@ -147,6 +150,7 @@ impl World {
                     };
                     if got {
                         self.served(at);
+                        self.owe_token(call);
                     } else {
                         tab.truth.clear_since = None;
                         tab.truth.patience = tab.truth.patience.max(now + Millis(later));
@@ -189,12 +193,16 @@ impl World {
             Action::Refresh { id, reason, .. } => self.refresh(turn, id, reason, choose)?,
             Action::Abort(id) => self.give_up_call(turn, id, choose),
             Action::Lock(id) => {
-                self.tabs[at].truth.asked_lock = Some((id, turn.now));
+                let truth = &mut self.tabs[at].truth;
+                truth.asked_lock = Some((id, turn.now));
+                truth.hurried = (!truth.held.is_empty()).then_some(id);
                 self.lock.ask(Claim { tab: at, id });
             }
             Action::LockSecond(id) => {
                 // The wait for the first one counts.
-                if let Some((asked, _)) = &mut self.tabs[at].truth.asked_lock {
+                let truth = &mut self.tabs[at].truth;
+                if let Some((asked, _)) = &mut truth.asked_lock {
+                    truth.hurried = truth.hurried.filter(|hurried| hurried == asked).map(|_| id);
                     *asked = id;
                 }
                 self.second.ask(Claim { tab: at, id });
@@ -249,6 +257,9 @@ impl World {
                     return violated(self, Property::OneCausePerSignOut, at, &format!("{reason:?}"));
                 }
                 let row = session.and_then(|session| row_of(&session.id));
+                if let Some(row) = row.filter(|_| reason != EndReason::NoSession) {
+                    self.owe_end(turn, row);
+                }
                 let stands = row
                     .is_some_and(|row| self.cookie == Some(row) && self.server.live(self.cookie).is_some());
                 if stands {
@@ -266,10 +277,19 @@ impl World {
         let locked = self.lock.is_held_for(claim) || self.second.is_held_for(claim);
         let Tab { truth, reference, .. } = &mut self.tabs[at];
         let alone = truth.refreshing.replace(id).is_none();
+        // In the background three seconds for the first lock and half of one at least for the second; half a
+        // second for both where somebody waits.
+        let patience = Millis(if truth.hurried == Some(id) { 500 } else { 3_500 });
         let waited =
-            truth.asked_lock.is_some_and(|(asked, since)| asked == id && now.since(since) >= Millis(500));
-        let may_go = locked || waited || reason == Reason::Start || truth.refused == Some(id);
-        let due = reason != Reason::Timer || reference.renewal().is_none_or(|at| at <= now);
+            truth.asked_lock.is_some_and(|(asked, since)| asked == id && now.since(since) >= patience);
+        let may_go =
+            locked || waited || reason == Reason::Start || truth.refused == Some(id) || !self.rules.channel;
+        // What it was told takes a moment to arrive.
+        let true_now = self.machine.now;
+        let has_heard = truth.told_token.is_some_and(|(account, told, asked)| {
+            reference.account() == Some(account) && (told + 2 * POST..asked + RENEW).contains(&true_now)
+        });
+        let due = reason != Reason::Timer || (reference.renewal().is_none_or(|at| at <= now) && !has_heard);
         let patient = now >= truth.patience;
         let forced = reason == Reason::Rejected;
         let too_soon = forced && truth.forced_at.is_some_and(|at| now.since(at) < Millis(SLACK));
@@ -309,6 +329,40 @@ impl World {
         self.abort(at, id, choose);
     }
 
+    /// A tab got a token: those that hear it and have that session have got it too.
+    fn owe_token(&mut self, call: &Call) {
+        let now = self.machine.now;
+        let Some(account) = self.tabs[call.tab].reference.account() else { return };
+        self.each_listener(call.tab, |tab| {
+            if tab.reference.account() == Some(account) {
+                tab.truth.told_token = Some((account, now, call.asked));
+            }
+        });
+    }
+
+    /// A tab was told by the server, or by its user, that the session is over. Who heard it from another tab
+    /// tells nobody.
+    fn owe_end(&mut self, turn: &Turn, row: usize) {
+        let now = self.machine.now;
+        if matches!(turn.verb, Verb::Event(Event::Heard(_))) {
+            return;
+        }
+        self.each_listener(turn.tab, |tab| {
+            if tab.reference.account().is_some_and(|(its, _)| its == row) && tab.truth.missed_end != Some(now)
+            {
+                tab.truth.told_end = Some((row, now));
+            }
+        });
+    }
+
+    fn each_listener(&mut self, from: usize, mut visit: impl FnMut(&mut Tab)) {
+        if !self.rules.channel {
+            return;
+        }
+        let others = self.tabs.iter_mut().enumerate().filter(|(at, tab)| *at != from && tab.hears());
+        others.for_each(|(_, tab)| visit(tab));
+    }
+
     fn post(&mut self, turn: &Turn, message: &Message, choose: &mut dyn Choose) {
         let wall = self.machine.wall();
         for to in 0..self.tabs.len() {
@@ -324,6 +378,15 @@ impl World {
                 _ => Some(self.machine.now + LATE_POST),
             };
             self.faults -= u32::from(chosen > 0);
+            if chosen > 0 {
+                let now = self.machine.now;
+                let truth = &mut self.tabs[to].truth;
+                match message {
+                    Message::Token(_) => truth.told_token = None,
+                    Message::Ended { .. } => truth.missed_end = Some(now),
+                    Message::Active => {}
+                }
+            }
             match due {
                 Some(due) => self.mail.push(Letter::write(message.clone(), to, due, turn.now, wall)),
                 None => self.note(|| format!("tab {to}: will not hear {message:?}")),

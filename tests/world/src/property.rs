@@ -45,13 +45,15 @@ pub enum Property {
     /// Whatever became of another tab, who waits is served within a second, and a visible tab has a
     /// live token, as long as the server answers.
     OthersDelayNobody,
+    /// What ended a session in one tab ends it within a second in all that can hear of it.
+    EndsReachTheOthers,
     /// The session is what a much simpler model says: signed in or not, as whom, until when.
     AsTheReferenceSays,
 }
 
 impl Property {
     /// Every one.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::NoStaleRequest,
         Self::RevokedWithinSixtySeconds,
         Self::NoFalseSignOut,
@@ -71,6 +73,7 @@ impl Property {
         Self::RetryAfterIsHonoured,
         Self::NoLockIsKept,
         Self::OthersDelayNobody,
+        Self::EndsReachTheOthers,
         Self::AsTheReferenceSays,
     ];
 }

@@ -183,9 +183,10 @@ impl Reference {
     /// Another tab says that a session is over. Whether it was this one's.
     pub fn heard_end(&mut self, id: &str, now: Instant) -> bool {
         let Some(row) = row_of(id).filter(|_| !self.closed) else { return false };
-        let ours = !self.leaving && self.account.is_some_and(|(current, _)| current == row);
+        let ours = self.account.is_some_and(|(current, _)| current == row);
         if ours {
             self.superseded_at = Some(now);
+            self.leaving = false;
             self.end()
         } else {
             self.remember(row)

@@ -56,6 +56,10 @@ pub struct Rules {
     pub always: Option<Fate>,
     /// Whether the browser has locks.
     pub locks: bool,
+    /// Whether it has channels.
+    pub channel: bool,
+    /// Whether its pages poll while they are hidden.
+    pub poll_while_hidden: bool,
     /// Whether messages may be lost or late.
     pub letters: bool,
     /// Whether the timers of hidden pages may be a minute late.
@@ -87,6 +91,8 @@ impl Default for Rules {
             fates: Vec::new(),
             always: None,
             locks: true,
+            channel: true,
+            poll_while_hidden: false,
             letters: false,
             throttle: false,
             late: false,

@@ -183,6 +183,45 @@ pub fn worlds(long: bool) -> Vec<Rules> {
             ..one()
         },
         Rules {
+            name: "2 tabs: no channel",
+            tabs: 2,
+            start: BEFORE_RENEWAL,
+            horizon: 62_000,
+            acts: vec![
+                Act::Request(0),
+                Act::Request(1),
+                Act::SignIn(0, 1),
+                Act::SignOut(0),
+                Act::Stop(0),
+                Act::Continue(0),
+            ],
+            turns: 2 + more,
+            fates: vec![Fate::SlowAnswer, Fate::Hang],
+            channel: false,
+            faults: 1,
+            ..one()
+        },
+        Rules {
+            name: "2 tabs: hidden",
+            tabs: 2,
+            start: BEFORE_RENEWAL,
+            horizon: 66_000,
+            acts: vec![
+                Act::Hide(0),
+                Act::Hide(1),
+                Act::Show(0),
+                Act::Freeze(0),
+                Act::Kill(0),
+                Act::Request(1),
+            ],
+            turns: 3 + more,
+            fates: vec![Fate::Hang],
+            poll_while_hidden: true,
+            letters: true,
+            faults: 1,
+            ..one()
+        },
+        Rules {
             name: "2 tabs: accounts",
             tabs: 2,
             start: BEFORE_RENEWAL,

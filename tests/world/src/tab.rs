@@ -10,8 +10,10 @@ use fiftyten::session::Session;
 use fiftyten::token::Serial;
 
 use crate::choose::{Choose, Kind};
-use crate::reference::Reference;
-use crate::rules::{Broken, VISIBLE_TICK};
+use crate::reference::{Account, Reference};
+#[cfg(feature = "mutants")]
+use crate::rules::Broken;
+use crate::rules::{Rules, VISIBLE_TICK};
 use crate::verb::{Said, Verb};
 
 /// Whether a page runs.
@@ -79,6 +81,14 @@ pub struct Truth {
     pub patience: Instant,
     /// The wish for the lock, and since when.
     pub asked_lock: Option<(RequestId, Instant)>,
+    /// Somebody waits for the token that this lock is wanted for, or did.
+    pub hurried: Option<RequestId>,
+    /// Another tab got a token of its account, then, which was asked for then, in true ms: it was told.
+    pub told_token: Option<(Account, u64, u64)>,
+    /// The session of which another tab was told that it is over, and when, in true ms: it was told, too.
+    pub told_end: Option<(usize, u64)>,
+    /// When it was last not told of an end, in true ms.
+    pub missed_end: Option<u64>,
     /// The wish that was refused: there is no lock.
     pub refused: Option<RequestId>,
     /// The number of the token that the last request left with.
@@ -93,6 +103,13 @@ pub struct Truth {
     pub stood_still: u64,
     /// It has not looked at its clocks since the machine slept or they were set.
     pub disturbed: bool,
+}
+
+impl Truth {
+    /// Nothing that it was told of lately can be expected of it.
+    pub fn hears_nothing(&mut self) {
+        (self.told_token, self.told_end) = (None, None);
+    }
 }
 
 impl Tab {
@@ -198,11 +215,12 @@ impl Tab {
 
 /// The configuration of a tab.
 #[must_use]
-pub fn config(seed: u64, broken: Option<Broken>) -> Config {
+pub fn config(seed: u64, rules: &Rules) -> Config {
+    let config =
+        Config { seed, tabs: rules.channel, poll_while_hidden: rules.poll_while_hidden, ..Config::default() };
     #[cfg(feature = "mutants")]
-    if let Some(Broken::Core(mutation)) = broken {
-        return Config { seed, mutation: Some(mutation), ..Config::default() };
+    if let Some(Broken::Core(mutation)) = rules.broken {
+        return Config { mutation: Some(mutation), ..config };
     }
-    let _ = broken;
-    Config { seed, ..Config::default() }
+    config
 }

@@ -109,7 +109,7 @@ impl World {
         world.cookie = Some(world.server.begin(0));
         for _ in 0..world.rules.tabs {
             world.seed = world.seed.wrapping_add(1);
-            let config = config(world.seed, world.rules.broken);
+            let config = config(world.seed, &world.rules);
             let reading = world.machine.read(world.rules.broken);
             world.tabs.push(Tab::new(config, reading, 0));
         }

@@ -50,6 +50,8 @@ worlds! {
     however_long_the_server_is_out: "1 tab: outage",
     whatever_becomes_of_the_tab_with_the_lock: "2 tabs: the lock",
     where_there_are_no_locks: "2 tabs: no locks",
+    where_there_are_no_channels: "2 tabs: no channel",
+    whatever_two_tabs_do_that_poll_while_hidden: "2 tabs: hidden",
     whoever_signs_in_and_out_in_another_tab: "2 tabs: accounts",
     whatever_two_tabs_sleep_through: "2 tabs: sleep",
     whatever_becomes_of_one_of_three_tabs: "3 tabs: the lock",
@@ -58,7 +60,7 @@ worlds! {
 }
 
 /// What is broken, where it is looked for, and which property it breaks.
-const BROKEN: [(Broken, &str, Property); 26] = {
+const BROKEN: [(Broken, &str, Property); 29] = {
     use Broken::{Core, DatesLate, MonoOnly, WallOnly};
     [
         (Core(Mutation::GateIgnoresDeadline), "1 tab: clocks", Property::NoStaleRequest),
@@ -87,6 +89,9 @@ const BROKEN: [(Broken, &str, Property); 26] = {
         (Core(Mutation::IgnoresRetryAfter), "1 tab: answers", Property::RetryAfterIsHonoured),
         (Core(Mutation::RestoresUnasked), "1 tab: life", Property::AsTheReferenceSays),
         (Core(Mutation::BelievesAnyToken), "2 tabs: accounts", Property::AsTheReferenceSays),
+        (Core(Mutation::KeepsToken), "2 tabs: the lock", Property::OneRefreshPerCycle),
+        (Core(Mutation::KeepsEnd), "2 tabs: accounts", Property::EndsReachTheOthers),
+        (Core(Mutation::LeavesLockEarly), "2 tabs: the lock", Property::OneRefreshPerBrowser),
     ]
 };
 

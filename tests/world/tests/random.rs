@@ -14,10 +14,12 @@ use fiftyten_world::tab::Life;
 use fiftyten_world::world::World;
 use proptest::prelude::*;
 
-fn rules(tabs: usize) -> Arc<Rules> {
+fn rules(tabs: usize, channel: bool, poll_while_hidden: bool) -> Arc<Rules> {
     Arc::new(Rules {
         name: "random",
         tabs,
+        channel,
+        poll_while_hidden,
         fates: Fate::BAD.to_vec(),
         letters: true,
         throttle: true,
@@ -115,10 +117,12 @@ proptest! {
     #[test]
     fn whatever_happens_in_however_many_tabs(
         tabs in 1_usize..=4,
+        no_channel in prop::bool::weighted(0.2),
+        poll_while_hidden in any::<bool>(),
         seed in any::<u64>(),
         steps in prop::collection::vec(any::<[u16; 4]>(), 0..600).prop_map(Steps),
     ) {
-        let rules = rules(tabs);
+        let rules = rules(tabs, !no_channel, poll_while_hidden);
         let mut world = World::new(Arc::clone(&rules), seed).expect("nothing has happened yet");
         let outcome = run(&mut world, &steps).and_then(|()| recover(&mut world));
         let wrong = match outcome {

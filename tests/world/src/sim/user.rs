@@ -112,6 +112,10 @@ pub(super) fn live(plan: &Plan, user: u64, totals: &mut Totals) {
         name: "fleet",
         tabs: plan.tabs,
         fates: FATES.to_vec(),
+        // Of five browsers two poll in the background, one has no channels, and one no locks.
+        poll_while_hidden: user % 5 < 2,
+        channel: user % 5 != 2,
+        locks: user % 5 != 3,
         letters: true,
         late: true,
         faults: UNLIMITED,
