@@ -13,6 +13,7 @@ mod lifecycle;
 mod lock;
 mod notice;
 mod record;
+mod task;
 mod time;
 mod timer;
 

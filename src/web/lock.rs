@@ -1,6 +1,6 @@
 //! The browser's lock on refreshing: Web Locks, which web-sys has only behind an unstable flag.
 
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use js_sys::{Function, Object, Promise, Reflect};
 use wasm_bindgen::prelude::*;
@@ -8,7 +8,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::AbortController;
 
 use crate::event::{Event, RequestId};
-use crate::web::Shell;
+use crate::web::{Shell, task};
 
 #[wasm_bindgen]
 extern "C" {
@@ -55,6 +55,14 @@ fn fail(shell: &Rc<Shell>, id: RequestId) {
     shell.drive(|session, now| session.handle(Event::LockFailed(id), now));
 }
 
+fn tell_granted(shell: Weak<Shell>, id: RequestId) -> impl Fn() + Clone {
+    move || {
+        if let Some(shell) = shell.upgrade() {
+            shell.drive(|session, now| session.handle(Event::Locked(id), now));
+        }
+    }
+}
+
 fn try_ask(shell: &Rc<Shell>, name: &str, id: RequestId) -> Result<(), JsValue> {
     let navigator = Reflect::get(&js_sys::global(), &"navigator".into())?;
     let locks: LockManager = Reflect::get(&navigator, &"locks".into())?.unchecked_into();
@@ -69,8 +77,11 @@ fn try_ask(shell: &Rc<Shell>, name: &str, id: RequestId) -> Result<(), JsValue> 
     let Some(release) = release else { return Err(JsValue::UNDEFINED) };
     let weak = Rc::downgrade(shell);
     let granted: Closure<dyn FnMut() -> Promise> = Closure::new(move || {
-        if let Some(shell) = weak.upgrade() {
-            shell.drive(|session, now| session.handle(Event::Locked(id), now));
+        // What the last holder told before it gave the lock back is heard first: it waits in the queue of
+        // the tasks that this one joins.
+        let tell = tell_granted(Weak::clone(&weak), id);
+        if !task::run(Box::new(tell.clone())) {
+            tell();
         }
         held.clone()
     });

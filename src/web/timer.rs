@@ -9,12 +9,10 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use gloo_timers::callback::Timeout;
-use wasm_bindgen::prelude::*;
-use web_sys::MessageChannel;
 
 use crate::clock::Instant;
 use crate::session::Session;
-use crate::web::{Shell, time};
+use crate::web::{Shell, task, time};
 
 #[derive(Default)]
 pub(super) struct Timer {
@@ -60,16 +58,10 @@ fn set(shell: &Rc<Shell>) {
 
 /// Sets the timer in the next task. Whether there will be one.
 fn set_aside(shell: &Rc<Shell>) -> bool {
-    let Ok(channel) = MessageChannel::new() else { return false };
-    let (here, there) = (channel.port1(), channel.port2());
-    let (port, shell) = (here.clone(), Rc::downgrade(shell));
-    let task = Closure::once_into_js(move || {
-        // An open port is kept for ever.
-        port.close();
+    let shell = Rc::downgrade(shell);
+    task::run(Box::new(move || {
         if let Some(shell) = shell.upgrade() {
             set(&shell);
         }
-    });
-    here.set_onmessage(Some(task.unchecked_ref()));
-    there.post_message(&JsValue::NULL).is_ok()
+    }))
 }

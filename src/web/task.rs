@@ -1,0 +1,19 @@
+//! A task of its own: what is said in it comes after everything that was posted to the page before, and is set
+//! by no timer.
+
+use wasm_bindgen::prelude::*;
+use web_sys::MessageChannel;
+
+/// Does it in the next task. Whether there will be one.
+pub(super) fn run(work: Box<dyn FnOnce()>) -> bool {
+    let Ok(channel) = MessageChannel::new() else { return false };
+    let (here, there) = (channel.port1(), channel.port2());
+    let port = here.clone();
+    let task = Closure::once_into_js(move || {
+        // An open port is kept for ever.
+        port.close();
+        work();
+    });
+    here.set_onmessage(Some(task.unchecked_ref()));
+    there.post_message(&JsValue::NULL).is_ok()
+}
