@@ -14,6 +14,8 @@ const TABS = 8;
 const LASTS = long ? 600_000 : 60_000;
 // Of a held call; and what a busy machine and the timers of a hidden tab add.
 const LIMIT = 10_000 + 3_000;
+// Of a fault that lasts.
+const LONGEST = 9_000;
 
 const seed = Number(process.env.FIFTYTEN_SEED ?? Math.floor(Math.random() * 2 ** 32));
 
@@ -48,6 +50,9 @@ function callAtRandom() {
 
 class Soak {
   counts = {};
+  // What was injected into the network, by kind.
+  injected = {};
+  bag = [];
   outcomes = {};
   calls = 0;
   slowest = 0;
@@ -92,15 +97,24 @@ class Soak {
     return made.filter(({ done }) => !done);
   }
 
-  // How each fault is done; `ms` is how long it lasts. Those of a tab are done to one at a time.
+  // A fault of the next two refreshes: unlike one that lasts for a while, it is sure to bite.
+  refreshes(kind, fault) {
+    this.inject(kind, REFRESH, fault, { times: 2, forMs: 12_000 });
+  }
+
+  inject(kind, pattern, fault, limits) {
+    (this.injected[kind] ??= []).push(this.world.proxy.fault(pattern, fault, limits));
+  }
+
+  // How each fault is done; `ms` is how long it lasts, where it does. Those of a tab are done to one at a time.
   network = {
-    hang: (ms) => this.world.proxy.fault(REFRESH, { hang: true }, { forMs: ms }),
-    '5xx': (ms) => this.world.proxy.fault(REFRESH, { status: 500 + this.random.below(5) }, { forMs: ms }),
-    429: (ms) => this.world.proxy.fault(REFRESH, { status: 429, headers: { 'retry-after': '1' } }, { forMs: ms }),
-    garbage: (ms) => this.world.proxy.fault(REFRESH, { garbage: true }, { forMs: ms }),
-    'cut before': (ms) => this.world.proxy.fault('/*', { cut: 'before' }, { forMs: ms }),
-    'cut in the middle': (ms) => this.world.proxy.fault(REFRESH, { cut: 'middle' }, { forMs: ms }),
-    slow: (ms) => this.world.proxy.fault(REFRESH, { answerDelay: this.random.between(200, 2_500) }, { forMs: ms }),
+    hang: () => this.refreshes('hang', { hang: true }),
+    '5xx': () => this.refreshes('5xx', { status: 500 + this.random.below(5) }),
+    429: () => this.refreshes('429', { status: 429, headers: { 'retry-after': '1' } }),
+    garbage: () => this.refreshes('garbage', { garbage: true }),
+    'cut in the middle': () => this.refreshes('cut in the middle', { cut: 'middle' }),
+    slow: () => this.refreshes('slow', { answerDelay: this.random.between(200, 2_500) }),
+    'cut before': (ms) => this.inject('cut before', '/*', { cut: 'before' }, { forMs: ms }),
     restart: async () => {
       if (this.down) return;
       this.down = true;
@@ -147,18 +161,32 @@ class Soak {
     },
   };
 
+  // Every kind comes once before any comes again.
+  nextKind() {
+    if (this.bag.length === 0) this.bag = [...Object.keys(this.network), ...Object.keys(this.tab)];
+    return this.bag.splice(this.random.below(this.bag.length), 1)[0];
+  }
+
   async fault() {
-    const kinds = [...Object.keys(this.network), ...Object.keys(this.tab)];
-    const kind = kinds[this.random.below(kinds.length)];
-    const ms = this.random.between(200, 9_000);
+    const kind = this.nextKind();
+    const ms = this.random.between(200, LONGEST);
+    const network = this.network[kind];
+    const [name, page] = (!network && this.pick()) || [];
+    if (!network && !page) {
+      this.bag.push(kind);
+      return undefined;
+    }
     this.counts[kind] = (this.counts[kind] ?? 0) + 1;
-    if (this.network[kind]) return this.network[kind](Math.min(ms, 5_000));
-    const picked = this.pick();
-    if (!picked) return undefined;
-    const [name, page] = picked;
+    if (network) return network(Math.min(ms, 5_000));
     this.busy.add(name);
     await this.tab[kind](page, ms, name);
     this.busy.delete(name);
+  }
+
+  // How many requests each kind of injected fault has met.
+  get hits() {
+    const sum = (all) => all.reduce((hits, one) => hits + one.hits, 0);
+    return Object.fromEntries(Object.entries(this.injected).map(([kind, all]) => [kind, sum(all)]));
   }
 }
 
@@ -201,11 +229,16 @@ scenario(`a soak of ${LASTS / 60_000} min: eight tabs, and everything goes wrong
     assert.deepEqual(out, [], `${tab} was signed out`);
   }
   const refreshes = world.proxy.requests(REFRESH);
-  world.t.diagnostic(`faults: ${JSON.stringify(soak.counts)}`);
+  world.t.diagnostic(`faults: ${JSON.stringify(soak.counts)}; requests that met one: ${JSON.stringify(soak.hits)}`);
   world.t.diagnostic(`${soak.calls} calls: ${JSON.stringify(soak.outcomes)}; the slowest took ${soak.slowest} ms`);
   world.t.diagnostic(`${carried(world).length} of them carried a token, stale 0; ${refreshes.length} refreshes by ${new Set(refreshes.map(askedBy)).size} tabs, false sign-outs 0`);
   assertNoneStale(world, 0, { failing: true });
   assert.ok(soak.calls > LASTS / 250, `${soak.calls} calls`);
+  // A tab may stand still for as long as that besides.
+  assert.ok(soak.slowest <= LIMIT + LONGEST, `a call took ${soak.slowest} ms`);
+  const kinds = [...Object.keys(soak.network), ...Object.keys(soak.tab)];
+  assert.deepEqual(kinds.filter((kind) => !soak.counts[kind]), [], 'every kind of fault came');
+  assert.deepEqual(Object.entries(soak.hits).filter(([, hits]) => hits === 0), [], 'and met a request');
   const expected = ['200', 'TypeError', 'timeout', 'unavailable', 'network', '502', '503'];
   assert.deepEqual(Object.keys(soak.outcomes).filter((outcome) => !expected.includes(outcome)), []);
 });
