@@ -54,7 +54,7 @@ impl PostgresStore {
         let named = |why: String| failure::at(url, why);
         let tls = tls::connector(url.tls()).map_err(named)?;
         let mut client = link::connect(url, tls.clone()).await.map_err(named)?;
-        let durability = link::set_up(&client).await.map_err(|error| named(failure::explain(&error)))?;
+        let durability = link::set_up(&client).await.map_err(named)?;
         if let Some(setting) = durability.overruled {
             tracing::warn!(
                 %url, setting, "synchronous_commit would lose acknowledged revocations: it is on for this server"

@@ -172,7 +172,8 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        self.stop();
+        // It does not wait for anyone.
+        self.crash();
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is acknowledged is durable.
 
-use fiftyten_server::store::Store;
+use fiftyten_server::Secret;
+use fiftyten_server::store::{Store, StoreError};
 
 use crate::cluster::Cluster;
 use crate::store_suite::{T0, add_user, ended_at, open_session};
@@ -64,4 +65,33 @@ async fn no_acknowledged_revocation_is_lost_when_postgres_crashes() {
             assert!(ended_at(&*store, secret).await.is_some_and(|ended| ended <= *at));
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_synchronous_standby_does_not_have_is_not_acknowledged() {
+    let cluster = Cluster::start(&[]);
+    let url = cluster.database().await;
+    let store = super::open(&url).await;
+    let user = add_user(&*store, "ada@example.test").await;
+    let (session, secret) = open_session(&*store, &user, T0).await;
+    let admin = cluster.superuser(&url).await;
+    let standby = async |names: &str| {
+        let set = format!("ALTER SYSTEM SET synchronous_standby_names = '{names}'");
+        admin.batch_execute("SET synchronous_commit = local").await.unwrap();
+        admin.batch_execute(&set).await.unwrap();
+        admin.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    };
+    standby("nobody").await;
+    // One statement, and two in a transaction. The server's own limit for statements is shorter than the wait.
+    let (ended, changed) = tokio::join!(
+        store.end_session(&session.id, None, T0 + 1),
+        store.set_password(&user.id, Secret::new("$new".to_owned()), T0 + 1),
+    );
+    assert!(matches!(ended, Err(StoreError::Unavailable(_) | StoreError::Busy)), "{ended:?}");
+    assert!(matches!(changed, Err(StoreError::Unavailable(_) | StoreError::Busy)), "{changed:?}");
+    assert_eq!(ended_at(&*store, &secret).await, None, "nor is it seen");
+    standby("").await;
+    assert!(store.end_session(&session.id, None, T0 + 2).await.unwrap());
+    assert!(ended_at(&*store, &secret).await.is_some());
 }

@@ -99,3 +99,43 @@ async fn a_server_that_was_stopped_is_unavailable_until_it_is_back() {
     }
     assert!(store.end_session(&session.id, None, T0 + 9).await.unwrap());
 }
+
+/// A process that stands still is as silent as a network that swallows everything.
+#[tokio::test]
+async fn a_server_that_falls_silent_is_given_up_in_time_and_replaced() {
+    let cluster = Cluster::shared();
+    let url = cluster.database().await;
+    let store = super::open(&url).await;
+    let user = add_user(&*store, "ada@example.test").await;
+    let (session, secret) = open_session(&*store, &user, T0).await;
+    for _ in 0..8 {
+        assert_eq!(ended_at(&*store, &secret).await, None);
+    }
+    let admin = cluster.superuser(&url).await;
+    let name = url.rsplit('/').next().unwrap();
+    let backends = "SELECT pid FROM pg_stat_activity WHERE datname = $1 AND usename = $2";
+    let backends = admin.query(backends, &[&name, &OWNER]).await.unwrap();
+    let pids: Vec<_> = backends.iter().map(|row| row.get::<_, i32>(0).to_string()).collect();
+    assert!(pids.len() >= 5, "{pids:?}");
+    let signal = |name: &str| {
+        assert!(std::process::Command::new("kill").arg(name).args(&pids).status().unwrap().success());
+    };
+    signal("-STOP");
+    let began = Instant::now();
+    let mut reads = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let store = std::sync::Arc::clone(&store);
+        reads.spawn(async move { store.find_session(&secret).await });
+    }
+    let written = store.end_session(&session.id, None, T0 + 1).await;
+    for read in reads.join_all().await {
+        assert!(matches!(read, Err(StoreError::Unavailable(_))), "{read:?}");
+    }
+    assert!(began.elapsed() < Duration::from_secs(9), "{:?}", began.elapsed());
+    // The connection for writes was found out before anything was written to it.
+    assert!(written.unwrap());
+    for _ in 0..4 {
+        assert_eq!(ended_at(&*store, &secret).await, Some(T0 + 1));
+    }
+    signal("-CONT");
+}

@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::fmt;
 use std::io;
 
-use deadpool_postgres::{PoolError, TimeoutType};
+use deadpool_postgres::{HookError, PoolError, TimeoutType};
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
@@ -59,6 +59,7 @@ impl From<PoolError> for StoreError {
                 Self::Unavailable(SILENT.to_owned())
             }
             PoolError::Backend(error) => Self::Unavailable(explain(&error)),
+            PoolError::PostCreateHook(HookError::Message(why)) => Self::Unavailable(why.into_owned()),
             other => Self::Unavailable(other.to_string()),
         }
     }

@@ -40,7 +40,12 @@ pub(super) async fn connect(url: &PostgresUrl, tls: MakeRustlsConnect) -> Result
 ///
 /// `synchronous_commit` is any user's to set, so that a value which acknowledges earlier (`off`, or with a
 /// synchronous standby `local` and `remote_write`) is overruled and not refused.
-pub(super) async fn set_up(client: &Client) -> Result<Durability, Error> {
+pub(super) async fn set_up(client: &Client) -> Result<Durability, String> {
+    let done = tokio::time::timeout(OPEN, limit_and_look(client)).await;
+    done.map_err(|_| SILENT.to_owned())?.map_err(|error| explain(&error))
+}
+
+async fn limit_and_look(client: &Client) -> Result<Durability, Error> {
     let limits = format!(
         "SET statement_timeout = {}; SET idle_in_transaction_session_timeout = {}",
         STATEMENT.as_millis(),

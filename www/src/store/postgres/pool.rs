@@ -28,6 +28,9 @@ const READS: usize = 1024;
 /// How long a call waits for its turn.
 const WAIT: Duration = Duration::from_secs(2);
 
+/// How long a connection that nobody used has to show that it still works.
+const CHECK: Duration = Duration::from_secs(1);
+
 /// How long the server's answer may take. It is more than the server itself allows a statement, so that it
 /// strikes only where the server is silent, or waits for a standby before it acknowledges a commit.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -65,9 +68,9 @@ impl Pool {
     pub(super) async fn read(&self, sql: &'static str, parameters: Parameters<'_>) -> Result<Vec<Row>> {
         let place = tokio::time::timeout(WAIT, self.reads.acquire()).await;
         let _place = place.map_err(|_| StoreError::Busy)?.map_err(|_| StoreError::Busy)?;
+        let slot = &self.shared[self.turn.fetch_add(1, Ordering::Relaxed) % READERS];
         let mut again = true;
         loop {
-            let slot = &self.shared[self.turn.fetch_add(1, Ordering::Relaxed) % READERS];
             let client = self.reader(slot).await?;
             match in_time(query(&client, sql, parameters)).await {
                 Ok(Ok(rows)) => return Ok(rows),
@@ -91,7 +94,7 @@ impl Pool {
 
     /// Reads through a connection of its own: for lists, behind which no other read should wait.
     pub(super) async fn list(&self, sql: &'static str, parameters: Parameters<'_>) -> Result<Vec<Row>> {
-        let client = self.writers.get().await?;
+        let client = take(&self.writers).await?;
         settle(client, async |client| query(client, sql, parameters).await).await?.map_err(Into::into)
     }
 
@@ -106,7 +109,7 @@ impl Pool {
     ) -> std::result::Result<u64, WriteError> {
         let mut attempt = 0;
         loop {
-            let client = self.writers.get().await.map_err(|error| WriteError::Store(error.into()))?;
+            let client = take(&self.writers).await.map_err(WriteError::Store)?;
             let written = settle(client, async |client| run(client, first, second).await).await;
             match written.map_err(WriteError::Store)? {
                 Ok(count) => return Ok(count),
@@ -127,7 +130,7 @@ impl Pool {
             return Ok(Arc::clone(client));
         }
         *slot = None;
-        let client = Arc::new(self.readers.get().await?);
+        let client = Arc::new(take(&self.readers).await?);
         *slot = Some(Arc::clone(&client));
         Ok(client)
     }
@@ -153,17 +156,23 @@ fn pool(url: &PostgresUrl, tls: &MakeRustlsConnect, size: usize) -> Result<deadp
     // Verified: a connection that died while nobody used it is found out before anything is written to it.
     let config = ManagerConfig { recycling_method: RecyclingMethod::Verified };
     let set_up = Hook::async_fn(|client: &mut deadpool_postgres::ClientWrapper, _| {
-        Box::pin(async move { link::set_up(client).await.map(drop).map_err(HookError::Backend) })
+        Box::pin(async move { link::set_up(client).await.map(drop).map_err(HookError::message) })
     });
     deadpool_postgres::Pool::builder(Manager::from_config(url.config(), tls.clone(), config))
         .max_size(size)
         .runtime(Runtime::Tokio1)
         .wait_timeout(Some(WAIT))
         .create_timeout(Some(link::OPEN))
-        .recycle_timeout(Some(WAIT))
+        .recycle_timeout(Some(CHECK))
         .post_create(set_up)
         .build()
         .map_err(|error| StoreError::Unavailable(error.to_string()))
+}
+
+/// A connection that works. Where several turn out not to, that is given up in time.
+async fn take(pool: &deadpool_postgres::Pool) -> Result<Object> {
+    let silent = |_| StoreError::Unavailable(SILENT.to_owned());
+    Ok(tokio::time::timeout(WAIT + link::OPEN, pool.get()).await.map_err(silent)??)
 }
 
 async fn query(
