@@ -1,9 +1,9 @@
 //! Migrations. Many servers may start at once on one database: one of them migrates it, the others wait.
 //!
-//! PostgreSQL does it in one transaction under an advisory lock. The engines that speak its protocol have
-//! no such lock (YugabyteDB before 2025.1 refuses it, CockroachDB pretends), and some do not undo a table
-//! when the transaction fails. There, every statement may be run again (`IF NOT EXISTS`), and who meets
-//! another at the same table begins anew.
+//! PostgreSQL does it in one transaction under an advisory lock. Of the engines that speak its protocol, many
+//! versions have no such lock (CockroachDB before 2026: unknown, or one that locks nothing; YugabyteDB before
+//! 2025.1: refused), and not all undo a table when the transaction fails. There, every statement may be
+//! run again (`IF NOT EXISTS`), and who meets another at the same table begins anew.
 
 use std::time::Duration;
 
@@ -70,8 +70,12 @@ async fn attempt_to_migrate(client: &mut Client, has_lock: bool) -> Result<(), R
     if version(client).await? == MIGRATIONS.len() {
         return Ok(());
     }
-    // Each statement sees what was committed before it: what was done while this one waited for the lock too.
-    let transaction = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted);
+    let mut transaction = client.build_transaction();
+    if has_lock {
+        // Each statement sees what was committed before it, and so what was done during the wait for the
+        // lock. CockroachDB refuses to make tables at this level: it is then tried without the lock.
+        transaction = transaction.isolation_level(IsolationLevel::ReadCommitted);
+    }
     let transaction = transaction.start().await?;
     if has_lock {
         transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
@@ -118,6 +122,7 @@ async fn version(client: &impl GenericClient) -> Result<usize, Refusal> {
     }
 }
 
+/// There is no advisory lock, or no table can be made under it.
 fn lacks_lock(error: &Error) -> bool {
     matches!(error.code(), Some(&SqlState::FEATURE_NOT_SUPPORTED | &SqlState::UNDEFINED_FUNCTION))
 }
