@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::net::TcpListener;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -198,14 +198,14 @@ fn programs() -> PathBuf {
 
 /// PostgreSQL refuses to run as root: then it runs as `postgres`, or as `nobody`.
 fn account() -> Option<(u32, u32)> {
-    if fs::metadata("/proc/self").unwrap().uid() != 0 {
-        return None;
-    }
-    let id = |flag: &str, user: &str| -> Option<u32> {
-        let output = Command::new("id").args([flag, user]).output().ok()?;
+    let id = |arguments: &[&str]| -> Option<u32> {
+        let output = Command::new("id").args(arguments).output().ok()?;
         String::from_utf8(output.stdout).ok()?.trim().parse().ok()
     };
-    let both = |user| Some((id("-u", user)?, id("-g", user)?));
+    if id(&["-u"]) != Some(0) {
+        return None;
+    }
+    let both = |user| Some((id(&["-u", user])?, id(&["-g", user])?));
     Some(both("postgres").or_else(|| both("nobody")).expect("a user other than root"))
 }
 
