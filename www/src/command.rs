@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
+use fiftyten_server::Secret;
 use fiftyten_server::settings::{Flags, Settings};
-use fiftyten_server::store::SqliteStore;
+use fiftyten_server::store::Store;
 
 mod keys;
 mod serve;
@@ -58,8 +59,8 @@ struct Place {
     /// TOML file with settings [env: FIFTYTEN_CONFIG]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The database file [env: FIFTYTEN_DATABASE] [default: fiftyten.db]
-    #[arg(long, value_name = "PATH")]
+    /// A file, or postgres://user@host/database [env: FIFTYTEN_DATABASE] [default: fiftyten.db]
+    #[arg(long, value_name = "PATH|URL")]
     database: Option<String>,
 }
 
@@ -84,10 +85,10 @@ fn settings(flags: &Flags) -> Result<Settings, Line> {
 }
 
 impl Place {
-    fn open(self) -> Result<Arc<SqliteStore>, Line> {
-        let flags = Flags { config: self.config, database: self.database, ..Flags::default() };
-        let database = settings(&flags)?.config.database;
-        SqliteStore::open(&database).map(Arc::new).map_err(line)
+    async fn open(self) -> Result<Arc<dyn Store>, Line> {
+        let database = self.database.map(|text| Arc::new(Secret::new(text)));
+        let flags = Flags { config: self.config, database, ..Flags::default() };
+        settings(&flags)?.config.database.open().await.map_err(line)
     }
 }
 

@@ -3,12 +3,12 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use fiftyten::protocol::{DEFAULT_BASE_PATH, DEFAULT_EXPIRES_IN_MS, DEFAULT_REFRESH_IN_MS};
 use ipnet::IpNet;
 
+use crate::database::Database;
 use crate::origin::Origin;
 
 /// The longest `Max-Age` that browsers honour (RFC 6265bis section 5.5): 400 days.
@@ -48,8 +48,8 @@ pub struct Config {
     pub sign_in_concurrency: usize,
     /// Connections open at a time; more wait to be accepted.
     pub max_connections: usize,
-    /// The database file.
-    pub database: PathBuf,
+    /// The database: the file `fiftyten.db` by default.
+    pub database: Database,
     /// The address to listen at.
     pub listen: SocketAddr,
 }
@@ -69,7 +69,7 @@ impl Default for Config {
             dangerously_allow_insecure_http: false,
             sign_in_concurrency: cores.div_ceil(2),
             max_connections: 10_000,
-            database: PathBuf::from("fiftyten.db"),
+            database: Database::File("fiftyten.db".into()),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
         }
     }

@@ -11,7 +11,7 @@
 //!
 //! A token dies 60 s after its session at the latest. Three things see to that: the moment by which a token
 //! is dated is taken before the session's row is read (`route::caller`, `token`); an end of a session is
-//! on the disk before it is acknowledged ([`store::sqlite`]); and a failure to read the row is never taken
+//! on the disk before it is acknowledged ([`store::sqlite`], [`store::postgres`]); and a failure to read the row is never taken
 //! for the end of a session, nor for its life (`problem`).
 
 mod access_log;
@@ -23,6 +23,7 @@ pub mod config;
 pub mod connection;
 mod cookie;
 mod cors;
+mod database;
 pub mod key;
 mod limit;
 pub mod log;
@@ -40,6 +41,7 @@ mod token;
 
 pub use config::{Config, ConfigError};
 pub use cookie::{PLAIN_NAME, SECURE_NAME};
+pub use database::Database;
 /// The wire types, from the crate that browsers run.
 pub use fiftyten::protocol;
 pub use origin::Origin;

@@ -26,7 +26,7 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn new(code: Code) -> Self {
-        let retry_after_s = matches!(code.status(), 429 | 503).then(|| random::seconds(RETRY_AFTER_S));
+        let retry_after_s = matches!(code.status(), 429 | 503).then(|| random::up_to(RETRY_AFTER_S));
         Self { code, detail: None, session: None, retry_after_s }
     }
 
@@ -40,7 +40,7 @@ impl Failure {
 
     /// Puts off the client by `seconds`, and a random part of [`RETRY_AFTER_S`] beyond it.
     pub(crate) fn retry_after(self, seconds: u64) -> Self {
-        Self { retry_after_s: Some(seconds.saturating_add(random::seconds(RETRY_AFTER_S))), ..self }
+        Self { retry_after_s: Some(seconds.saturating_add(random::up_to(RETRY_AFTER_S))), ..self }
     }
 }
 

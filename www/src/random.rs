@@ -16,8 +16,8 @@ pub(crate) fn bytes<const N: usize>() -> [u8; N] {
     bytes
 }
 
-/// A number from 1 to `most`, for `Retry-After`: clients that were refused together come back apart.
-pub(crate) fn seconds(most: u64) -> u64 {
+/// A number from 1 to `most`, for `Retry-After` and the like: those that were refused together come back apart.
+pub(crate) fn up_to(most: u64) -> u64 {
     1 + u64::from_le_bytes(bytes()) % most.max(1)
 }
 

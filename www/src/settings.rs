@@ -12,6 +12,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::config::Config;
+use crate::database::Database;
 use crate::log::Format;
 use crate::origin::Origin;
 
@@ -78,8 +79,8 @@ impl fmt::Display for SettingError {
 
 impl std::error::Error for SettingError {}
 
-/// The values that one place gives for one setting.
-#[derive(Clone, Debug)]
+/// The values that one place gives for one setting. It does not print: one of them may hold a password.
+#[derive(Clone)]
 struct Value {
     texts: Vec<String>,
     place: String,
@@ -120,7 +121,11 @@ impl Settings {
         for (name, value) in &layer {
             let refuse = |why| SettingError { place: value.place.clone(), why };
             settings.set(name, &value.texts).map_err(refuse)?;
-            settings.made.push(((*name).to_owned(), value.texts.join(", "), value.place.clone()));
+            let shown = match *name {
+                "database" => settings.config.database.to_string(), // without its password
+                _ => value.texts.join(", "),
+            };
+            settings.made.push(((*name).to_owned(), shown, value.place.clone()));
         }
         if !settings.public_url_is_set {
             settings.config.public_url = Origin::localhost(settings.config.listen.port());
@@ -146,7 +151,7 @@ impl Settings {
                 let path = one(texts)?.trim_end_matches('/');
                 path.clone_into(&mut config.base_path);
             }
-            "database" => config.database = one(texts)?.into(),
+            "database" => config.database = Database::parse(one(texts)?)?,
             "token_lifetime" => config.token_lifetime = duration(texts)?,
             "refresh_in" => config.refresh_in = duration(texts)?,
             "idle_lifetime" => config.idle_lifetime = duration(texts)?,

@@ -12,9 +12,11 @@ use crate::random::{SessionId, UserId};
 use crate::secret::Secret;
 
 mod counted;
+pub mod postgres;
 pub mod sqlite;
 
 pub use counted::Counted;
+pub use postgres::{PostgresStore, PostgresUrl};
 pub use sqlite::SqliteStore;
 
 /// SHA-256 of a session cookie's 32 bytes: all that a store ever sees of the secret.

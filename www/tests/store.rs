@@ -11,6 +11,8 @@ use fiftyten_server::store::{SqliteStore, Store};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+mod cluster;
+mod on_postgres;
 mod store_suite;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,7 +18,7 @@ const NODE_MAJOR: u32 = 20;
 
 /// A program from the system's package manager.
 pub(crate) struct Program {
-    /// Any of these on the PATH will do.
+    /// Any of these on the PATH, or among PostgreSQL's programs, will do.
     pub(crate) names: &'static [&'static str],
     /// Debian's package.
     pub(crate) package: &'static str,
@@ -34,6 +34,15 @@ pub(crate) const BROWSERS: &[Program] = &[
     Program { names: &["nginx"], package: "nginx" },
     Program { names: &["openssl"], package: "openssl" },
 ];
+
+/// What the PostgreSQL store is tested on: a server that the tests start themselves.
+pub(crate) const DATABASE: &[Program] = &[
+    Program { names: &["initdb"], package: "postgresql" },
+    Program { names: &["openssl"], package: "openssl" },
+];
+
+/// Where Debian keeps the programs of each version of PostgreSQL's server, off the PATH.
+const POSTGRES: &str = "/usr/lib/postgresql";
 
 /// The Cargo that started this program.
 pub(crate) fn cargo() -> Command {
@@ -114,7 +123,9 @@ pub(crate) fn component(name: &str, subcommand: &str) -> Result {
 pub(crate) fn programs(programs: &[Program]) -> Result {
     let missing: Vec<&str> = programs
         .iter()
-        .filter(|program| !program.names.iter().any(|name| on_path(name).is_some()))
+        .filter(|program| {
+            !program.names.iter().any(|name| on_path(name).or_else(|| of_postgres(name)).is_some())
+        })
         .map(|program| program.package)
         .collect();
     if missing.is_empty() {
@@ -151,6 +162,11 @@ fn has_standard_library(target: &str) -> bool {
 fn on_path(name: &str) -> Option<PathBuf> {
     let file = place::executable(name);
     env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(&file)).find(|path| path.is_file())
+}
+
+fn of_postgres(name: &str) -> Option<PathBuf> {
+    let versions = fs::read_dir(POSTGRES).ok()?.flatten();
+    versions.map(|version| version.path().join("bin").join(name)).find(|path| path.is_file())
 }
 
 fn is_root() -> bool {

@@ -21,6 +21,9 @@ const FEATURES: [&str; 2] = ["--features", "fiftyten-verify/fetch"];
 /// them to every crate that is built in the same run.
 const MODEL: [&str; 4] = ["--package", "fiftyten-world", "--features", "mutants"];
 
+/// The tests that need PostgreSQL's server, by the module that they stand in.
+const ON_POSTGRES: &str = "on_postgres::";
+
 /// How many files of browser tests run at once: most of their time is waiting.
 const BROWSER_FILES: &str = "--test-concurrency=2";
 
@@ -118,6 +121,10 @@ fn native(options: &Test, found: &mut Found) -> Result {
     cargo.args(["test", "--workspace", "--no-fail-fast"]).args(FEATURES).args(options.filter.as_ref());
     // The fleet says how many refreshes it made.
     cargo.args(["--", "--show-output"]);
+    if let Err(missing) = need::programs(need::DATABASE) {
+        cargo.args(["--skip", ON_POSTGRES]);
+        found.totals.add(without_postgres(options, &missing)?);
+    }
     set_long(&mut cargo, options);
     let limit = minutes(if options.long { 240 } else { 45 });
     found.tests(&mut cargo, "`cargo test`", limit, totals::of_cargo_test)?;
@@ -128,6 +135,21 @@ fn native(options: &Test, found: &mut Found) -> Result {
     model.args(["--", "--show-output"]);
     set_long(&mut model, options);
     found.tests(&mut model, "the model checker", limit, totals::of_cargo_test)
+}
+
+/// The tests that are skipped where PostgreSQL is `missing`.
+fn without_postgres(options: &Test, missing: &Failure) -> Result<Totals> {
+    let mut list = need::cargo();
+    list.args(["test", "--package", "fiftyten-server"]).args(options.filter.as_ref()).args(["--", "--list"]);
+    let ended = process::run(&mut list, Stdout::Kept, minutes(45))?;
+    let reasons = skipped(&ended.stdout, ON_POSTGRES, &missing.to_string());
+    Ok(Totals { skipped: reasons.len() as u64, reasons, ..Totals::default() })
+}
+
+/// The tests of a `--list` that stand in `module`, each with the reason why it is skipped.
+fn skipped(list: &str, module: &str, why: &str) -> Vec<String> {
+    let names = list.lines().filter_map(|line| line.strip_suffix(": test"));
+    names.filter(|name| name.contains(module)).map(|name| format!("{name}: {why}")).collect()
 }
 
 fn package(options: &Test, found: &mut Found) -> Result {
@@ -209,6 +231,12 @@ mod tests {
     #[test]
     fn a_filter_is_taken_literally() {
         assert_eq!(literal("a.b (c) d"), r"a\.b \(c\) d");
+    }
+
+    #[test]
+    fn what_is_skipped_is_named_with_the_reason() {
+        let list = "a::b: test\non_postgres::c: test\non_postgres::d: benchmark\n3 tests, 0 benchmarks\n";
+        assert_eq!(skipped(list, "on_postgres::", "missing: x"), ["on_postgres::c: missing: x"]);
     }
 
     #[test]

@@ -18,8 +18,7 @@ use clap::Parser;
 use fiftyten_server::clock::SystemClock;
 use fiftyten_server::connection::{self, Limits};
 use fiftyten_server::settings::{Flags, Settings};
-use fiftyten_server::store::SqliteStore;
-use fiftyten_server::{Origin, Server, log, signal};
+use fiftyten_server::{Origin, Secret, Server, log, signal};
 use fiftyten_verify::{Expect, Verifier};
 
 mod account;
@@ -66,12 +65,12 @@ async fn run(command: Command) -> Result<(), String> {
     fs::create_dir_all(&data).map_err(|error| format!("{}: cannot be made: {error}", data.display()))?;
     let database = data.join("demo.db").into_os_string().into_string();
     let database = database.map_err(|_| "--data: is not UTF-8".to_owned())?;
-    flags.database.get_or_insert(database);
+    flags.database.get_or_insert_with(|| Arc::new(Secret::new(database)));
     let settings = Settings::load(&flags, std::env::vars_os()).map_err(line)?;
     log::start(&settings.log, settings.log_format);
 
     let mut config = settings.config;
-    let store = Arc::new(SqliteStore::open(&config.database).map_err(line)?);
+    let store = config.database.open().await.map_err(line)?;
     let demo = account::prepare(&*store, &data).await?;
     let listener = connection::listen(config.listen).await.map_err(line)?;
     let port = listener.local_addr().map_err(line)?.port();

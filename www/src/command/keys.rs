@@ -3,7 +3,6 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use clap::Subcommand;
-use fiftyten_server::store::Store;
 
 use super::{Line, Place, line, print};
 
@@ -19,7 +18,7 @@ pub(super) enum Action {
 pub(super) async fn run(action: Action) -> Result<(), Line> {
     match action {
         Action::List { place } => {
-            for key in place.open()?.list_keys().await.map_err(line)? {
+            for key in place.open().await?.list_keys().await.map_err(line)? {
                 let made =
                     humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(key.created_at));
                 print(format_args!("{}  {}  {}  made {made}", key.kid, key.algorithm, key.state.as_str()))?;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use fiftyten_server::clock::SystemClock;
 use fiftyten_server::settings::Settings;
-use fiftyten_server::store::SqliteStore;
 use fiftyten_server::{Origin, Server, connection, log, signal};
 
 use super::{Line, line};
@@ -15,7 +14,7 @@ pub(super) async fn run(settings: Settings) -> Result<(), Line> {
         tracing::warn!(variable, "this variable is not a setting: is it misspelt?");
     }
     let mut config = settings.config;
-    let store = Arc::new(SqliteStore::open(&config.database).map_err(line)?);
+    let store = config.database.open().await.map_err(line)?;
     let listener = connection::listen(config.listen).await.map_err(line)?;
     let address = listener.local_addr().map_err(line)?;
     if !settings.public_url_is_set {

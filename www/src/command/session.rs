@@ -6,7 +6,7 @@ use clap::Subcommand;
 use fiftyten_server::SessionId;
 use fiftyten_server::account;
 use fiftyten_server::clock::{Clock, SystemClock};
-use fiftyten_server::store::{Session, Store};
+use fiftyten_server::store::Session;
 
 use super::{Line, Place, line, print};
 
@@ -31,7 +31,7 @@ pub(super) enum Action {
 pub(super) async fn run(action: Action) -> Result<(), Line> {
     match action {
         Action::List { place, email } => {
-            let store = place.open()?;
+            let store = place.open().await?;
             let users = match email {
                 Some(email) => vec![account::find(&*store, &email).await.map_err(line)?],
                 None => store.list_users().await.map_err(line)?,
@@ -55,7 +55,7 @@ pub(super) async fn run(action: Action) -> Result<(), Line> {
         Action::Revoke { place, id } => {
             let none = || format!("there is no session {id:?}");
             let session = SessionId::parse(&id).ok_or_else(none)?;
-            let store = place.open()?;
+            let store = place.open().await?;
             if !store.end_session(&session, None, SystemClock.now_ms()).await.map_err(line)? {
                 return Err(none());
             }

@@ -6,7 +6,6 @@ use clap::Subcommand;
 use fiftyten_server::Secret;
 use fiftyten_server::account::{self, NewAccount};
 use fiftyten_server::clock::{Clock, SystemClock};
-use fiftyten_server::store::Store;
 
 use super::{Line, Place, line, print};
 
@@ -53,21 +52,21 @@ pub(super) async fn run(action: Action) -> Result<(), Line> {
         Action::Add { place, email, roles, permissions, claims, password_stdin } => {
             let claims = serde_json::from_str(&claims)
                 .map_err(|error| format!("--claims: is not a JSON object: {error}"))?;
-            let store = place.open()?;
+            let store = place.open().await?;
             let password = password(password_stdin)?;
             let new = NewAccount { email, password, roles, permissions, claims };
             let user = account::add(&*store, new, SystemClock.now_ms()).await.map_err(line)?;
             print(format_args!("{}  {}", user.id, user.email))
         }
         Action::List { place } => {
-            for user in place.open()?.list_users().await.map_err(line)? {
+            for user in place.open().await?.list_users().await.map_err(line)? {
                 let (roles, permissions) = (user.roles.join(","), user.permissions.join(","));
                 print(format_args!("{}  {}  roles={roles}  permissions={permissions}", user.id, user.email))?;
             }
             Ok(())
         }
         Action::Passwd { place, email, password_stdin } => {
-            let store = place.open()?;
+            let store = place.open().await?;
             account::find(&*store, &email).await.map_err(line)?;
             let password = password(password_stdin)?;
             let user = account::set_password(&*store, &email, password, SystemClock.now_ms());

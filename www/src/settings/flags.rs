@@ -1,8 +1,11 @@
 //! Settings as flags.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::{DANGEROUS, Layer, Value};
+use crate::secret::Secret;
 
 /// The flags of `serve`. Values are read by the settings, so that an error looks the same wherever the value
 /// stood.
@@ -20,9 +23,9 @@ pub struct Flags {
     /// Where the calls live [default: /auth]
     #[arg(long, value_name = "PATH")]
     pub base_path: Option<String>,
-    /// The database file, on a local disk [default: fiftyten.db]
-    #[arg(long, value_name = "PATH")]
-    pub database: Option<String>,
+    /// A file on a local disk, or postgres://user@host/database [default: fiftyten.db]
+    #[arg(long, value_name = "PATH|URL", value_parser = secret)]
+    pub database: Option<Arc<Secret<String>>>,
     /// How long a token lives, in whole seconds from 3s to 1h [default: 60s]
     #[arg(long, value_name = "DURATION")]
     pub token_lifetime: Option<String>,
@@ -66,7 +69,7 @@ impl Flags {
             ("listen", one(&self.listen)),
             ("public_url", one(&self.public_url)),
             ("base_path", one(&self.base_path)),
-            ("database", one(&self.database)),
+            ("database", self.database.iter().map(|text| text.expose().clone()).collect()),
             ("token_lifetime", one(&self.token_lifetime)),
             ("refresh_in", one(&self.refresh_in)),
             ("idle_lifetime", one(&self.idle_lifetime)),
@@ -85,4 +88,9 @@ impl Flags {
             .map(|(name, texts)| (name, Value { texts, place: format!("--{}", name.replace('_', "-")) }))
             .collect()
     }
+}
+
+/// A URL may hold a password: it is not printed with the flags.
+pub(super) fn secret(text: &str) -> Result<Arc<Secret<String>>, Infallible> {
+    Ok(Arc::new(Secret::new(text.to_owned())))
 }

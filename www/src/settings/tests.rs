@@ -148,3 +148,33 @@ fn a_misspelt_variable_is_reported() {
     let settings = load(&[], &[("FIFTYTEN_TOKEN_LIFTIME", "60s"), ("FIFTYTENTH", "x")]).unwrap();
     assert_eq!(settings.unknown_variables, ["FIFTYTEN_TOKEN_LIFTIME"]);
 }
+
+#[test]
+fn a_database_is_a_file_or_postgresql_and_its_password_is_shown_nowhere() {
+    use crate::database::Database;
+
+    let text = "postgres://ada:canary@db.example/auth";
+    let by_flag = load(&[("database", text)], &[]);
+    let by_variable = load(&[], &[("FIFTYTEN_DATABASE", text)]);
+    for settings in [by_flag, by_variable, file(&format!("database = '{text}'"))] {
+        let settings = settings.unwrap();
+        assert!(matches!(settings.config.database, Database::Postgres(_)));
+        let (_, shown, _) = &settings.made[0];
+        assert_eq!(shown, "postgres://ada@db.example:5432/auth");
+        assert!(!format!("{settings:?}").contains("canary"));
+    }
+    assert!(!format!("{:?}", flags(&[("database", text)])).contains("canary"));
+    for wrong in [
+        "postgres://ada:canary@db:canary/auth",
+        "postgres://ada:can/canary@db/auth",
+        "postgress://ada:canary@db/auth",
+        "mysql://ada:canary@db/auth",
+    ] {
+        let error = load(&[("database", wrong)], &[]).unwrap_err();
+        assert!(error.starts_with("--database: ") && !error.contains("canary"), "{error}");
+    }
+    for path in ["fiftyten.db", "/var/lib/postgres:/x", "postgres", "file:x"] {
+        let config = load(&[("database", path)], &[]).unwrap().config;
+        assert!(matches!(config.database, Database::File(file) if file.to_str() == Some(path)));
+    }
+}

@@ -3,11 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod activity;
+#[path = "../cluster/mod.rs"]
+mod cluster;
 mod connections;
 mod embedding;
 mod failures;
 mod keys;
 mod malformed;
+mod on_postgres;
 mod origins;
 mod process;
 mod processes;

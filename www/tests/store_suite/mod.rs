@@ -11,7 +11,7 @@ use fiftyten_server::store::{
 use fiftyten_server::{Secret, SessionId, UserId};
 use serde_json::json;
 
-const T0: u64 = 1_800_000_000_000;
+pub(crate) const T0: u64 = 1_800_000_000_000;
 const HOUR: u64 = 3_600_000;
 
 /// Runs everything. Each test has accounts of its own, so that they do not meet.
@@ -232,7 +232,7 @@ async fn many_at_once_all_succeed<O: Future<Output = Arc<dyn Store>>>(open: &imp
     assert_eq!(one.list_sessions(&user.id).await.unwrap().len(), 64);
 }
 
-async fn add_user(store: &dyn Store, email: &str) -> User {
+pub(crate) async fn add_user(store: &dyn Store, email: &str) -> User {
     let account = account(email);
     let user = account.user.clone();
     store.add_account(account).await.unwrap();
@@ -255,7 +255,7 @@ fn account(email: &str) -> Account {
     }
 }
 
-fn session(user: &User, now: u64) -> (Session, SecretHash) {
+pub(crate) fn session(user: &User, now: u64) -> (Session, SecretHash) {
     let id = SessionId::random();
     let mut secret = [0; 32];
     secret.copy_from_slice(id.as_str().as_bytes());
@@ -271,7 +271,7 @@ fn session(user: &User, now: u64) -> (Session, SecretHash) {
     (session, SecretHash(secret))
 }
 
-async fn open_session(store: &dyn Store, user: &User, now: u64) -> (Session, SecretHash) {
+pub(crate) async fn open_session(store: &dyn Store, user: &User, now: u64) -> (Session, SecretHash) {
     let (session, secret) = session(user, now);
     let new = NewSession { session: session.clone(), secret, credentials: 0, replaces: None };
     assert!(store.open_session(new).await.unwrap());
@@ -285,11 +285,11 @@ async fn open_with(store: &dyn Store, user: &User, credentials: u64) -> SecretHa
     secret
 }
 
-async fn ended_at(store: &dyn Store, secret: &SecretHash) -> Option<u64> {
+pub(crate) async fn ended_at(store: &dyn Store, secret: &SecretHash) -> Option<u64> {
     store.find_session(secret).await.unwrap().unwrap().session.ended_at
 }
 
-fn key(kid: &str, state: KeyState) -> StoredKey {
+pub(crate) fn key(kid: &str, state: KeyState) -> StoredKey {
     StoredKey {
         kid: kid.to_owned(),
         algorithm: "EdDSA".to_owned(),

@@ -1,0 +1,218 @@
+//! PostgreSQL, for more than one server.
+//!
+//! Everything is read from the primary: a standby may be behind what was acknowledged, and is refused. A
+//! commit is durable before it is acknowledged (`synchronous_commit` is `on` or `remote_apply`, whatever the
+//! database says), and where there is a synchronous standby, that has it too.
+//!
+//! Every call is right at every isolation level: what must not happen at the same time writes to the same
+//! row, and what collides is tried again. The statements are such that CockroachDB and YugabyteDB run them.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+
+use super::{Account, Found, NewSession, Result, SecretHash, Session, Store, StoreError, StoredKey, User};
+use crate::random::{SessionId, UserId};
+use crate::secret::Secret;
+
+mod failure;
+mod hidden;
+mod link;
+mod pool;
+mod row;
+mod schema;
+mod statement;
+mod tls;
+mod url;
+
+use hidden::Hidden;
+use pool::{Step, WriteError};
+use row::signed;
+pub use url::PostgresUrl;
+
+/// Rows that one statement changes at most, where it could be any number: a writer waiting behind it should
+/// not notice.
+const BATCH: usize = 500;
+
+/// Keeps everything in a PostgreSQL database, which many servers may share.
+///
+/// It has ten connections at most, made as they are needed; one that is lost is replaced. A call waits 2 s
+/// for its turn, and then fails with [`StoreError::Busy`]. A statement may take 3 s, and 5 s with the way.
+pub struct PostgresStore {
+    pool: pool::Pool,
+}
+
+impl PostgresStore {
+    /// Connects, and makes the tables where they are missing. Migrations run before this returns; where many
+    /// servers start at once, one of them runs each.
+    ///
+    /// # Errors
+    ///
+    /// One line that names the database and never the password: it cannot be reached, refuses the user, is
+    /// not this program's, or a newer version of this program wrote it.
+    pub async fn open(url: &PostgresUrl) -> Result<Self> {
+        let named = |why: String| failure::at(url, why);
+        let tls = tls::connector(url.tls()).map_err(named)?;
+        let mut client = link::connect(url, tls.clone()).await.map_err(named)?;
+        let durability = link::set_up(&client).await.map_err(named)?;
+        if let Some(setting) = durability.overruled {
+            tracing::warn!(
+                %url, setting, "synchronous_commit would lose acknowledged revocations: it is on for this server"
+            );
+        }
+        if durability.no_fsync {
+            tracing::warn!(%url, "fsync is off there: revocations may be lost with the power");
+        }
+        schema::migrate(&mut client).await.map_err(named)?;
+        Ok(Self { pool: pool::Pool::new(url, &tls)? })
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn ping(&self) -> Result<()> {
+        self.pool.read("SELECT kid FROM signing_keys LIMIT 1", &[]).await.map(drop)
+    }
+
+    async fn find_session(&self, secret: &SecretHash) -> Result<Option<Found>> {
+        let rows = self.pool.read(row::FIND_SESSION, &[&Hidden(&secret.0[..])]).await?;
+        rows.first().map(row::found).transpose()
+    }
+
+    async fn open_session(&self, new: NewSession) -> Result<bool> {
+        let session = &new.session;
+        let (secret, at) = (Hidden(&new.secret.0[..]), Hidden(signed(session.created_at)?));
+        let open = Step(
+            statement::OPEN,
+            &[
+                &secret,
+                &Hidden(session.id.as_str()),
+                &Hidden(session.user.as_str()),
+                &at,
+                &Hidden(signed(session.last_active_at)?),
+                &Hidden(signed(session.expires_at)?),
+                &Hidden(session.ended_at.map(signed).transpose()?),
+                &Hidden(session.user_agent.as_deref()),
+                &Hidden(signed(new.credentials)?),
+            ],
+        );
+        let replaced = new.replaces.as_ref().map(|old| Hidden(&old.0[..]));
+        let opened = match &replaced {
+            None => self.pool.write(open, None).await?,
+            Some(old) => {
+                self.pool.write(open, Some(Step(statement::END_BY_SECRET, &[old, &at, &secret]))).await?
+            }
+        };
+        Ok(opened == 1)
+    }
+
+    async fn end_session(&self, id: &SessionId, of: Option<&UserId>, at: u64) -> Result<bool> {
+        let (of, at) = (Hidden(of.map(UserId::as_str)), Hidden(signed(at)?));
+        let step = Step(statement::END_BY_ID, &[&Hidden(id.as_str()), &of, &at]);
+        Ok(self.pool.write(step, None).await? == 1)
+    }
+
+    async fn end_sessions(&self, of: &UserId, except: Option<&SessionId>, at: u64) -> Result<u64> {
+        let (except, at) = (Hidden(except.map(SessionId::as_str)), Hidden(signed(at)?));
+        let step = Step(statement::END_OTHERS, &[&Hidden(of.as_str()), &except, &at]);
+        Ok(self.pool.write(step, None).await?)
+    }
+
+    async fn list_sessions(&self, of: &UserId) -> Result<Vec<Session>> {
+        let rows = self.pool.list(row::LIST_SESSIONS, &[&Hidden(of.as_str())]).await?;
+        rows.iter().map(row::session).collect()
+    }
+
+    async fn record_activity(&self, batch: Vec<(SessionId, u64)>) -> Result<()> {
+        // In order, so that two servers take the rows' locks in the same one; each session once.
+        let mut latest = BTreeMap::new();
+        for (id, at) in &batch {
+            let known = latest.entry(id.as_str()).or_insert(signed(*at)?);
+            *known = signed(*at)?.max(*known);
+        }
+        let (ids, times): (Vec<&str>, Vec<i64>) = latest.into_iter().unzip();
+        for (ids, times) in ids.chunks(BATCH).zip(times.chunks(BATCH)) {
+            self.pool.write(Step(statement::RECORD_ACTIVITY, &[&Hidden(ids), &Hidden(times)]), None).await?;
+        }
+        Ok(())
+    }
+
+    async fn prune_sessions(&self, before: u64) -> Result<u64> {
+        let (before, most) = (Hidden(signed(before)?), Hidden(BATCH as i64));
+        let mut pruned = 0;
+        loop {
+            let some = self.pool.write(Step(statement::PRUNE, &[&before, &most]), None).await?;
+            if some == 0 {
+                return Ok(pruned);
+            }
+            pruned += some;
+        }
+    }
+
+    async fn add_account(&self, account: Account) -> Result<()> {
+        let user = &account.user;
+        let step = Step(
+            statement::ADD_ACCOUNT,
+            &[
+                &Hidden(user.id.as_str()),
+                &Hidden(user.email.as_str()),
+                &Hidden(account.password_hash.expose().as_str()),
+                &Hidden(signed(account.credentials)?),
+                &Hidden(row::json(&user.roles)?),
+                &Hidden(row::json(&user.permissions)?),
+                &Hidden(row::json(&user.claims)?),
+                &Hidden(signed(user.created_at)?),
+            ],
+        );
+        match self.pool.write(step, None).await {
+            // An id is 128 random bits: it is the address that is taken.
+            Err(WriteError::Taken(_)) => Err(StoreError::EmailTaken),
+            other => Ok(other.map(drop)?),
+        }
+    }
+
+    async fn find_account(&self, email: &str) -> Result<Option<Account>> {
+        // PostgreSQL refuses a text with a zero byte, and so it keeps none.
+        if email.contains('\0') {
+            return Ok(None);
+        }
+        let rows = self.pool.read(row::FIND_ACCOUNT, &[&Hidden(email)]).await?;
+        rows.first().map(row::account).transpose()
+    }
+
+    async fn list_users(&self) -> Result<Vec<User>> {
+        let rows = self.pool.list(row::LIST_USERS, &[]).await?;
+        let mut users = rows.iter().map(row::user).collect::<Result<Vec<_>>>()?;
+        users.sort_by(|a, b| a.email.cmp(&b.email));
+        Ok(users)
+    }
+
+    async fn set_password(&self, user: &UserId, hash: Secret<String>, at: u64) -> Result<bool> {
+        let user = Hidden(user.as_str());
+        let (hash, none, at) = (Hidden(hash.expose().as_str()), Hidden(None::<&str>), Hidden(signed(at)?));
+        let change = Step(statement::SET_PASSWORD, &[&user, &hash]);
+        // A statement of its own: it sees the sessions that were opened while the first one waited.
+        let end = Step(statement::END_OTHERS, &[&user, &none, &at]);
+        Ok(self.pool.write(change, Some(end)).await? == 1)
+    }
+
+    async fn list_keys(&self) -> Result<Vec<StoredKey>> {
+        self.pool.list(row::LIST_KEYS, &[]).await?.iter().map(row::key).collect()
+    }
+
+    async fn add_first_keys(&self, keys: Vec<StoredKey>) -> Result<()> {
+        let texts = |of: fn(&StoredKey) -> &str| Hidden(keys.iter().map(of).collect::<Vec<_>>());
+        let bytes = |of: fn(&StoredKey) -> &[u8]| Hidden(keys.iter().map(of).collect::<Vec<_>>());
+        let made = keys.iter().map(|key| signed(key.created_at)).collect::<Result<Vec<_>>>()?;
+        let (kids, algorithms) = (texts(|key| &key.kid), texts(|key| &key.algorithm));
+        let (private, public) = (bytes(|key| key.private.expose()), bytes(|key| &key.public));
+        let states = texts(|key| key.state.as_str());
+        let step =
+            Step(statement::ADD_KEYS, &[&kids, &algorithms, &private, &public, &states, &Hidden(made)]);
+        match self.pool.write(step, None).await {
+            // Another server was faster: there is one current key.
+            Err(WriteError::Taken(_)) => Ok(()),
+            other => Ok(other.map(drop)?),
+        }
+    }
+}

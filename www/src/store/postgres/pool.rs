@@ -1,0 +1,236 @@
+//! The connections: a few that all reads share, and a few that writes take one at a time.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, RecyclingMethod, Runtime};
+use tokio::sync::{Mutex, Semaphore};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Error, Row};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::super::{Result, StoreError};
+use super::failure::{Meaning, SILENT, meaning};
+use super::link;
+use super::url::PostgresUrl;
+use crate::random;
+
+/// Connections that reads share, and connections for writes: ten altogether for each server, of the hundred
+/// that PostgreSQL allows by default.
+const READERS: usize = 4;
+const WRITERS: usize = 6;
+
+/// Reads under way at a time; more wait.
+const READS: usize = 1024;
+
+/// How long a call waits for its turn.
+const WAIT: Duration = Duration::from_secs(2);
+
+/// How long a connection that nobody used has to show that it still works.
+const CHECK: Duration = Duration::from_secs(1);
+
+/// How long the server's answer may take. It is more than the server itself allows a statement, so that it
+/// strikes only where the server is silent, or waits for a standby before it acknowledges a commit.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// How often a write that came too near to another one is tried again.
+const RETRIES: u32 = 6;
+
+pub(super) type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// A statement and its parameters.
+#[derive(Clone, Copy)]
+pub(super) struct Step<'a>(pub(super) &'static str, pub(super) Parameters<'a>);
+
+pub(super) struct Pool {
+    /// Each is `None` until it is first used, and after it was lost.
+    shared: [Mutex<Option<Arc<Object>>>; READERS],
+    turn: AtomicUsize,
+    reads: Semaphore,
+    readers: deadpool_postgres::Pool,
+    writers: deadpool_postgres::Pool,
+}
+
+impl Pool {
+    pub(super) fn new(url: &PostgresUrl, tls: &MakeRustlsConnect) -> Result<Self> {
+        // One that was given up may still be held by a read that waits in vain on it.
+        let (readers, writers) = (pool(url, tls, READERS * 2)?, pool(url, tls, WRITERS)?);
+        let shared = std::array::from_fn(|_| Mutex::new(None));
+        Ok(Self { shared, turn: AtomicUsize::new(0), reads: Semaphore::new(READS), readers, writers })
+    }
+
+    /// Reads through a connection that is shared: the reads of many callers are on their way at once, one
+    /// behind the other, each one round trip. For statements that are answered at once.
+    ///
+    /// If the connection turns out to be gone, the read is made again on a new one.
+    pub(super) async fn read(&self, sql: &'static str, parameters: Parameters<'_>) -> Result<Vec<Row>> {
+        let place = tokio::time::timeout(WAIT, self.reads.acquire()).await;
+        let _place = place.map_err(|_| StoreError::Busy)?.map_err(|_| StoreError::Busy)?;
+        let slot = &self.shared[self.turn.fetch_add(1, Ordering::Relaxed) % READERS];
+        let mut again = true;
+        loop {
+            let client = self.reader(slot).await?;
+            match in_time(query(&client, sql, parameters)).await {
+                Ok(Ok(rows)) => return Ok(rows),
+                Ok(Err(error)) => {
+                    let lost = meaning(&error) == Meaning::Lost;
+                    if lost {
+                        forget(slot, &client).await;
+                    }
+                    if !lost || !again {
+                        return Err(error.into());
+                    }
+                    again = false;
+                }
+                Err(silent) => {
+                    forget(slot, &client).await;
+                    return Err(silent);
+                }
+            }
+        }
+    }
+
+    /// Reads through a connection of its own: for lists, behind which no other read should wait.
+    pub(super) async fn list(&self, sql: &'static str, parameters: Parameters<'_>) -> Result<Vec<Row>> {
+        let client = take(&self.writers).await?;
+        settle(client, async |client| query(client, sql, parameters).await).await?.map_err(Into::into)
+    }
+
+    /// Runs a statement, or two in one transaction, and commits. How many rows the first one changed.
+    ///
+    /// Everything is sent before the first answer is awaited: it costs one round trip, no lock is held
+    /// for longer, and what was begun is finished even if the caller goes away.
+    pub(super) async fn write(
+        &self,
+        first: Step<'_>,
+        second: Option<Step<'_>>,
+    ) -> std::result::Result<u64, WriteError> {
+        let mut attempt = 0;
+        loop {
+            let client = take(&self.writers).await.map_err(WriteError::Store)?;
+            let written = settle(client, async |client| run(client, first, second).await).await;
+            match written.map_err(WriteError::Store)? {
+                Ok(count) => return Ok(count),
+                Err(error) if meaning(&error) == Meaning::Conflict && attempt < RETRIES => {
+                    attempt += 1;
+                    tokio::time::sleep(Duration::from_millis(random::up_to(4 << attempt))).await;
+                }
+                Err(error) if meaning(&error) == Meaning::Taken => return Err(WriteError::Taken(error)),
+                Err(error) => return Err(WriteError::Store(error.into())),
+            }
+        }
+    }
+
+    async fn reader(&self, slot: &Mutex<Option<Arc<Object>>>) -> Result<Arc<Object>> {
+        let waited = tokio::time::timeout(link::OPEN, slot.lock()).await;
+        let mut slot = waited.map_err(|_| StoreError::Unavailable(SILENT.to_owned()))?;
+        if let Some(client) = slot.as_ref().filter(|client| !client.is_closed()) {
+            return Ok(Arc::clone(client));
+        }
+        *slot = None;
+        let client = Arc::new(take(&self.readers).await?);
+        *slot = Some(Arc::clone(&client));
+        Ok(client)
+    }
+}
+
+/// Why a write was not done.
+pub(super) enum WriteError {
+    /// There is a row with this key already.
+    Taken(Error),
+    Store(StoreError),
+}
+
+impl From<WriteError> for StoreError {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Taken(error) => error.into(),
+            WriteError::Store(error) => error,
+        }
+    }
+}
+
+fn pool(url: &PostgresUrl, tls: &MakeRustlsConnect, size: usize) -> Result<deadpool_postgres::Pool> {
+    // Verified: a connection that died while nobody used it is found out before anything is written to it.
+    let config = ManagerConfig { recycling_method: RecyclingMethod::Verified };
+    let set_up = Hook::async_fn(|client: &mut deadpool_postgres::ClientWrapper, _| {
+        Box::pin(async move { link::set_up(client).await.map(drop).map_err(HookError::message) })
+    });
+    deadpool_postgres::Pool::builder(Manager::from_config(url.config(), tls.clone(), config))
+        .max_size(size)
+        .runtime(Runtime::Tokio1)
+        .wait_timeout(Some(WAIT))
+        .create_timeout(Some(link::OPEN))
+        .recycle_timeout(Some(CHECK))
+        .post_create(set_up)
+        .build()
+        .map_err(|error| StoreError::Unavailable(error.to_string()))
+}
+
+/// A connection that works. Where several turn out not to, that is given up in time.
+async fn take(pool: &deadpool_postgres::Pool) -> Result<Object> {
+    let silent = |_| StoreError::Unavailable(SILENT.to_owned());
+    Ok(tokio::time::timeout(WAIT + link::OPEN, pool.get()).await.map_err(silent)??)
+}
+
+async fn query(
+    client: &Object,
+    sql: &str,
+    parameters: Parameters<'_>,
+) -> std::result::Result<Vec<Row>, Error> {
+    client.query(&client.prepare_cached(sql).await?, parameters).await
+}
+
+async fn run(
+    client: &Object,
+    Step(first, of_first): Step<'_>,
+    second: Option<Step<'_>>,
+) -> std::result::Result<u64, Error> {
+    let first = client.prepare_cached(first).await?;
+    let Some(Step(second, of_second)) = second else {
+        return client.execute(&first, of_first).await;
+    };
+    let second = client.prepare_cached(second).await?;
+    // They are sent in this order; after one that fails the server ignores the rest.
+    let (begun, changed, followed, committed) = tokio::join!(
+        biased;
+        client.batch_execute("BEGIN"),
+        client.execute(&first, of_first),
+        client.execute(&second, of_second),
+        client.batch_execute("COMMIT"),
+    );
+    begun?;
+    let changed = changed?;
+    followed.and(committed.map(|()| changed))
+}
+
+/// Runs `job`, and puts the connection back only where it can be used again.
+async fn settle<T>(
+    client: Object,
+    job: impl AsyncFnOnce(&Object) -> std::result::Result<T, Error>,
+) -> Result<std::result::Result<T, Error>> {
+    let done = in_time(job(&client)).await;
+    let spoilt = match &done {
+        Ok(Ok(_)) => false,
+        Ok(Err(error)) => matches!(meaning(error), Meaning::Lost | Meaning::Other),
+        Err(_) => true,
+    };
+    if spoilt {
+        drop(Object::take(client));
+    }
+    done
+}
+
+async fn in_time<T>(answer: impl Future<Output = T>) -> Result<T> {
+    let silent = |_| StoreError::Unavailable(SILENT.to_owned());
+    tokio::time::timeout(ANSWER, answer).await.map_err(silent)
+}
+
+async fn forget(slot: &Mutex<Option<Arc<Object>>>, lost: &Arc<Object>) {
+    let mut slot = slot.lock().await;
+    if slot.as_ref().is_some_and(|client| Arc::ptr_eq(client, lost)) {
+        *slot = None;
+    }
+}

@@ -1,0 +1,110 @@
+//! Rows, read back into the store's types.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio_postgres::Row;
+use tokio_postgres::types::FromSql;
+
+use super::super::{Account, Found, KeyState, Result, Session, StoreError, StoredKey, User};
+use crate::random::{SessionId, UserId};
+use crate::secret::Secret;
+
+pub(super) const FIND_SESSION: &str = "SELECT
+     s.id AS session_id, s.user_id, s.created_at AS opened_at, s.last_active_at, s.expires_at, s.ended_at,
+     s.user_agent, u.id, u.email, u.roles, u.permissions, u.claims, u.created_at
+     FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.secret_hash = $1";
+
+pub(super) const LIST_SESSIONS: &str = "SELECT
+     id AS session_id, user_id, created_at AS opened_at, last_active_at, expires_at, ended_at, user_agent
+     FROM sessions WHERE user_id = $1 ORDER BY created_at DESC, id";
+
+pub(super) const FIND_ACCOUNT: &str = "SELECT
+     id, email, roles, permissions, claims, created_at, password_hash, credentials
+     FROM users WHERE email = $1";
+
+/// Not in order: a database may have an order of its own for texts.
+pub(super) const LIST_USERS: &str = "SELECT id, email, roles, permissions, claims, created_at FROM users";
+
+pub(super) const LIST_KEYS: &str = "SELECT kid, algorithm, private_key, public_key, state, created_at
+     FROM signing_keys ORDER BY created_at DESC, state";
+
+pub(super) fn found(row: &Row) -> Result<Found> {
+    Ok(Found { session: session(row)?, user: user(row)? })
+}
+
+pub(super) fn session(row: &Row) -> Result<Session> {
+    let id: String = get(row, "session_id")?;
+    Ok(Session {
+        id: SessionId::parse(&id).ok_or_else(|| corrupt("a session's id"))?,
+        user: user_id(row, "user_id")?,
+        created_at: time(row, "opened_at")?,
+        last_active_at: time(row, "last_active_at")?,
+        expires_at: time(row, "expires_at")?,
+        ended_at: get::<Option<i64>>(row, "ended_at")?.map(unsigned).transpose()?,
+        user_agent: get(row, "user_agent")?,
+    })
+}
+
+pub(super) fn user(row: &Row) -> Result<User> {
+    Ok(User {
+        id: user_id(row, "id")?,
+        email: get(row, "email")?,
+        roles: from_json(row, "roles")?,
+        permissions: from_json(row, "permissions")?,
+        claims: from_json(row, "claims")?,
+        created_at: time(row, "created_at")?,
+    })
+}
+
+pub(super) fn account(row: &Row) -> Result<Account> {
+    let password_hash = Secret::new(get(row, "password_hash")?);
+    Ok(Account { user: user(row)?, password_hash, credentials: time(row, "credentials")? })
+}
+
+pub(super) fn key(row: &Row) -> Result<StoredKey> {
+    let state: String = get(row, "state")?;
+    Ok(StoredKey {
+        kid: get(row, "kid")?,
+        algorithm: get(row, "algorithm")?,
+        private: Secret::new(get(row, "private_key")?),
+        public: get(row, "public_key")?,
+        state: KeyState::parse(&state).ok_or_else(|| corrupt("a key's state"))?,
+        created_at: time(row, "created_at")?,
+    })
+}
+
+/// The text of a JSON column.
+pub(super) fn json(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+/// A time or a count as the database keeps it: its numbers have a sign.
+pub(super) fn signed(number: u64) -> Result<i64> {
+    i64::try_from(number).map_err(|_| corrupt("a number beyond 63 bits"))
+}
+
+fn unsigned(number: i64) -> Result<u64> {
+    u64::try_from(number).map_err(|_| corrupt("a number below 0"))
+}
+
+fn time(row: &Row, column: &str) -> Result<u64> {
+    get(row, column).and_then(unsigned)
+}
+
+fn get<'a, T: FromSql<'a>>(row: &'a Row, column: &str) -> Result<T> {
+    row.try_get(column).map_err(|_| corrupt(&format!("the column {column}")))
+}
+
+fn user_id(row: &Row, column: &str) -> Result<UserId> {
+    let text: String = get(row, column)?;
+    UserId::parse(&text).ok_or_else(|| corrupt("a user's id"))
+}
+
+fn from_json<T: DeserializeOwned>(row: &Row, column: &str) -> Result<T> {
+    let text: String = get(row, column)?;
+    serde_json::from_str(&text).map_err(|_| corrupt(&format!("a user's {column}")))
+}
+
+fn corrupt(what: &str) -> StoreError {
+    StoreError::Corrupt(what.to_owned())
+}

@@ -1,0 +1,40 @@
+//! The statements that write.
+
+pub(super) const END_BY_SECRET: &str = "UPDATE sessions SET ended_at = $2::bigint
+     WHERE secret_hash = $1 AND ended_at IS NULL AND EXISTS (SELECT 1 FROM sessions WHERE secret_hash = $3)";
+
+pub(super) const END_BY_ID: &str = "UPDATE sessions SET ended_at = coalesce(ended_at, $3::bigint)
+     WHERE id = $1 AND user_id = coalesce($2::text, user_id)";
+
+pub(super) const END_OTHERS: &str = "UPDATE sessions SET ended_at = $3::bigint
+     WHERE user_id = $1 AND ($2::text IS NULL OR id <> $2::text) AND ended_at IS NULL";
+
+/// The user's row is written, though nothing in it changes, so that this and a change of the password come
+/// one after the other: then it either sees the change, or its session is there to be ended by it.
+pub(super) const OPEN: &str = "WITH account AS (
+         UPDATE users SET credentials = credentials WHERE id = $3 AND credentials = $9 RETURNING id)
+     INSERT INTO sessions
+     (secret_hash, id, user_id, created_at, last_active_at, expires_at, ended_at, user_agent)
+     SELECT $1::bytea, $2::text, id, $4::bigint, $5::bigint, $6::bigint, $7::bigint, $8::text FROM account";
+
+pub(super) const RECORD_ACTIVITY: &str = "UPDATE sessions SET last_active_at = noted.at
+     FROM (SELECT unnest($1::text[]) AS id, unnest($2::bigint[]) AS at) AS noted
+     WHERE sessions.id = noted.id AND last_active_at < noted.at AND ended_at IS NULL";
+
+pub(super) const PRUNE: &str = "DELETE FROM sessions WHERE secret_hash IN
+     (SELECT secret_hash FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)";
+
+pub(super) const ADD_ACCOUNT: &str = "INSERT INTO users
+     (id, email, password_hash, credentials, roles, permissions, claims, created_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+
+pub(super) const SET_PASSWORD: &str =
+    "UPDATE users SET password_hash = $2, credentials = credentials + 1 WHERE id = $1";
+
+pub(super) const ADD_KEYS: &str = "INSERT INTO signing_keys
+     (kid, algorithm, private_key, public_key, state, created_at)
+     SELECT kid, algorithm, private_key, public_key, state, created_at
+     FROM (SELECT unnest($1::text[]) AS kid, unnest($2::text[]) AS algorithm,
+             unnest($3::bytea[]) AS private_key, unnest($4::bytea[]) AS public_key,
+             unnest($5::text[]) AS state, unnest($6::bigint[]) AS created_at) AS made
+     WHERE NOT EXISTS (SELECT 1 FROM signing_keys)";

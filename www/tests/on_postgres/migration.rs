@@ -1,0 +1,86 @@
+//! Many servers that start at once on one empty database.
+
+use std::sync::Arc;
+
+use fiftyten_server::store::{KeyState, PostgresStore, PostgresUrl, Store};
+use tokio::task::JoinSet;
+
+use crate::cluster::Cluster;
+use crate::store_suite::key;
+
+const SERVERS: usize = 8;
+
+/// Opens the stores at once, and has each add keys of its own as every server does that finds none.
+async fn start_all(url: &str) -> Vec<Arc<PostgresStore>> {
+    let url = PostgresUrl::parse(url).unwrap();
+    let mut servers = JoinSet::new();
+    for number in 0..SERVERS {
+        let url = url.clone();
+        servers.spawn(async move {
+            let store = PostgresStore::open(&url).await.unwrap();
+            let keys = vec![
+                key(&format!("c{number}"), KeyState::Current),
+                key(&format!("n{number}"), KeyState::Next),
+            ];
+            store.add_first_keys(keys).await.unwrap();
+            Arc::new(store)
+        });
+    }
+    servers.join_all().await
+}
+
+async fn all_have_the_same_keys(stores: &[Arc<PostgresStore>]) {
+    for store in stores {
+        let mut kids: Vec<_> = store.list_keys().await.unwrap().into_iter().map(|key| key.kid).collect();
+        kids.sort();
+        let number = kids[0].strip_prefix('c').unwrap();
+        assert_eq!(kids, [format!("c{number}"), format!("n{number}")]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+async fn one_migrates_and_makes_the_keys_and_all_start() {
+    let cluster = Cluster::shared();
+    for _ in 0..5 {
+        let url = cluster.database().await;
+        let stores = start_all(&url).await;
+        assert_eq!(stores.len(), SERVERS);
+        all_have_the_same_keys(&stores).await;
+        let row = cluster.superuser(&url).await;
+        let row = row.query_one("SELECT count(*), max(version) FROM fiftyten_schema", &[]).await.unwrap();
+        assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (1, 1));
+    }
+}
+
+/// What CockroachDB (a lock that is none) and YugabyteDB (a refusal) make of the advisory lock.
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+async fn all_start_where_there_is_no_advisory_lock() {
+    let cluster = Cluster::shared();
+    for body in ["BEGIN END", "BEGIN RAISE EXCEPTION 'not yet implemented' USING ERRCODE = '0A000'; END"] {
+        for _ in 0..5 {
+            let url = cluster.database().await;
+            let shadow = format!(
+                "CREATE SCHEMA tables AUTHORIZATION {};
+                 CREATE FUNCTION public.pg_advisory_xact_lock(bigint) RETURNS void LANGUAGE plpgsql
+                 AS $$ {body} $$",
+                crate::cluster::OWNER
+            );
+            cluster.superuser(&url).await.batch_execute(&shadow).await.unwrap();
+            let url = format!("{url}?options=-csearch_path%3Dtables,public,pg_catalog");
+            all_have_the_same_keys(&start_all(&url).await).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_user_without_the_right_to_make_tables_is_enough_once_they_are_there() {
+    let cluster = Cluster::shared();
+    let url = cluster.database().await;
+    drop(super::open(&url).await);
+    let grant = "CREATE ROLE clerk LOGIN PASSWORD 'clerk';
+         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO clerk";
+    cluster.superuser(&url).await.batch_execute(grant).await.unwrap();
+    let database = url.rsplit('/').next().unwrap();
+    let url = format!("postgres://clerk:clerk@127.0.0.1:{}/{database}", cluster.port);
+    super::open(&url).await.add_first_keys(vec![key("k", KeyState::Current)]).await.unwrap();
+}
