@@ -28,8 +28,11 @@ const NOW: i64 = 1_800_000_000;
 const SESSIONS: u64 = 100_000;
 
 /// What is measured, in the order of the table. The others are multiples of the first.
-const CASES: [(&str, &str); 6] = [
+const CASES: [(&str, &str); 9] = [
     ("verify", "fiftyten-verify: a token, all checks"),
+    ("aws_lc_parsed", "aws-lc-rs: its signature alone, key parsed"),
+    ("aws_lc", "aws-lc-rs: its signature alone, key as bytes"),
+    ("ring", "ring: its signature alone"),
     ("dalek_strict", "ed25519-dalek: its signature alone, verify_strict"),
     ("dalek", "ed25519-dalek: its signature alone, verify"),
     ("jwt_compact", "jwt-compact: the token, signature and exp"),
@@ -70,6 +73,7 @@ fn tokens(criterion: &mut Criterion) {
     let (signed, signature) = token.rsplit_once('.').unwrap();
     let signature = Signature::from_slice(&Base64UrlUnpadded::decode_vec(signature).unwrap()).unwrap();
     let message = signed.as_bytes();
+    raw(criterion, public.as_bytes(), message, &signature.to_bytes());
     criterion.bench_function("dalek_strict", |bench| {
         bench.iter(|| public.verify_strict(black_box(message), &signature).unwrap());
     });
@@ -86,6 +90,22 @@ fn tokens(criterion: &mut Criterion) {
             token.claims().validate_expiration(&options).unwrap();
             token
         });
+    });
+}
+
+/// The signature alone, with the libraries that are written in C and assembly.
+fn raw(criterion: &mut Criterion, key: &[u8; 32], message: &[u8], signature: &[u8; 64]) {
+    let parsed = aws_lc_rs::signature::ParsedPublicKey::new(&aws_lc_rs::signature::ED25519, key).unwrap();
+    criterion.bench_function("aws_lc_parsed", |bench| {
+        bench.iter(|| parsed.verify_sig(black_box(message), signature).unwrap());
+    });
+    let bytes = aws_lc_rs::signature::UnparsedPublicKey::new(&aws_lc_rs::signature::ED25519, key);
+    criterion.bench_function("aws_lc", |bench| {
+        bench.iter(|| bytes.verify(black_box(message), signature).unwrap());
+    });
+    let ring = ring::signature::UnparsedPublicKey::new(&ring::signature::ED25519, key);
+    criterion.bench_function("ring", |bench| {
+        bench.iter(|| ring.verify(black_box(message), signature).unwrap());
     });
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::Deserialize;
@@ -45,6 +46,16 @@ pub(crate) struct Key {
     id: String,
     pub(crate) algorithm: Algorithm,
     pub(crate) public: PublicKey,
+    /// The header of the first good token, encoded. An issuer's headers are all alike, and what was read
+    /// once need not be read again.
+    header: OnceLock<Box<str>>,
+}
+
+impl Key {
+    /// Remembers the header of a token whose signature this key found good.
+    pub(crate) fn remember(&self, header: &str) {
+        self.header.get_or_init(|| header.into());
+    }
 }
 
 impl KeySet {
@@ -61,6 +72,11 @@ impl KeySet {
 
     pub(crate) fn find(&self, id: &str) -> Option<&Key> {
         self.keys.iter().find(|key| key.id == id)
+    }
+
+    /// The key whose good tokens have had this very header.
+    pub(crate) fn find_by_header(&self, header: &str) -> Option<&Key> {
+        self.keys.iter().find(|key| key.header.get().is_some_and(|seen| **seen == *header))
     }
 }
 
@@ -100,7 +116,7 @@ impl FromStr for KeySet {
             if keys.len() == MAX_KEYS {
                 return Err(KeySetError::TooManyKeys);
             }
-            keys.push(Key { id, algorithm, public });
+            keys.push(Key { id, algorithm, public, header: OnceLock::new() });
         }
         if keys.is_empty() { Err(KeySetError::NoUsableKey) } else { Ok(Self { keys }) }
     }
@@ -145,11 +161,11 @@ impl Jwk {
         }
         let public = match algorithm {
             Algorithm::EdDsa | Algorithm::Ed25519 => {
-                coordinate(self.x.as_deref()).and_then(|x| PublicKey::ed25519(&x))
+                coordinate(self.x.as_deref()).and_then(PublicKey::ed25519)
             }
             Algorithm::Es256 => coordinate(self.x.as_deref())
                 .zip(coordinate(self.y.as_deref()))
-                .and_then(|(x, y)| PublicKey::p256(&x, &y)),
+                .and_then(|(x, y)| PublicKey::p256(x, y)),
         };
         public.map(|public| Some((public, algorithm))).ok_or(KeySetError::MalformedKey(place))
     }

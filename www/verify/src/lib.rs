@@ -83,7 +83,8 @@
 //! | `kid` | required; names one of at most 32 keys of the key set | |
 //! | `typ` | `session+jwt`, in any case, `application/` allowed before it | RFC 8725 section 3.11, RFC 7515 section 4.1.9 |
 //! | `crit`, `jwk`, `jku`, `x5c`, `x5u` | refused, whatever their value | RFC 8725 section 3.10 |
-//! | the signature | Ed25519 strictly; nothing of the payload is read before it was found good | RFC 8032 section 5.1.7 |
+//! | the signature | of Ed25519 exactly one encoding; nothing of the payload is read before it was found good | RFC 8032 section 5.1.7 |
+//! | the key | a point of the curve in its one encoding, and with Ed25519 of the full order | RFC 8032 section 5.1.3 |
 //! | `iss`, `aud` | exactly the issuer; the audience, or an array with it | RFC 8725 sections 3.8, 3.9 |
 //! | `exp` | required; no leeway: refused from the very millisecond on | RFC 7519 section 4.1.4 |
 //! | `iat`, `nbf` | `iat` required; at most 5 s in the future ([`Expect::max_clock_skew`]) | |
@@ -94,6 +95,20 @@
 //! There is no leeway on `exp` because there is one already: tokens are renewed 10 seconds before they
 //! end. A minute of leeway, which is what many libraries allow by default, would make a token of 60
 //! seconds live 120.
+//!
+//! # Libraries
+//!
+//! Signatures are checked by AWS-LC (`aws-lc-rs`) natively, and by curve25519-dalek and p256 in
+//! WebAssembly. Building AWS-LC takes a C compiler, and on the common platforms neither CMake nor
+//! anything else. Both accept the same, and are tested with the same vectors (those of Wycheproof among
+//! them): the equation of Ed25519 is checked without the cofactor, `s` must be reduced, and points of
+//! small or mixed order and points in another encoding are refused before a library sees them. Where the
+//! two could still differ is in how much their time tells about a token or a public key, neither of which
+//! is a secret of the verifier.
+//!
+//! A token that is signed with ES256 has a second spelling, because (r, n − s) is a signature where
+//! (r, s) is one, and signers of JWS make either. A token of Ed25519 has one spelling. Don't take the
+//! token's text for an identity; its `sid`, `sub` and `iat` are.
 //!
 //! # Features
 //!
@@ -111,6 +126,7 @@ compile_error!(
     "fiftyten-verify's features need a clock: use `default-features = false` and `verify_at` here"
 );
 
+mod backend;
 #[cfg(any(feature = "tower", feature = "fetch"))]
 mod check;
 mod claims;

@@ -12,7 +12,7 @@ use crate::claims::Claims;
 use crate::error::{KeySetError, VerifyError};
 use crate::expect::Expect;
 use crate::header::Header;
-use crate::jwks::KeySet;
+use crate::jwks::{Key, KeySet};
 use crate::key::SIGNATURE_BYTES;
 #[cfg(feature = "fetch")]
 use crate::remote::{FetchError, JwksUrl, Remote};
@@ -144,15 +144,15 @@ impl Verifier {
             return Err(VerifyError::TooLarge);
         }
         let parts = Parts::split(token).ok_or(VerifyError::NotCompact)?;
-        let header = Header::decode(parts.header)?;
         let keys = self.keys();
-        let key = keys.find(&header.key_id).ok_or(VerifyError::UnknownKey)?;
-        if key.algorithm != header.algorithm {
-            return Err(VerifyError::Algorithm);
-        }
+        let key = match keys.find_by_header(parts.header) {
+            Some(key) => key,
+            None => choose(&keys, &Header::decode(parts.header)?)?,
+        };
         if !key.public.verify(parts.signed.as_bytes(), &signature(parts.signature)?) {
             return Err(VerifyError::Signature);
         }
+        key.remember(parts.header);
         let payload = Base64UrlUnpadded::decode_vec(parts.payload).map_err(|_| VerifyError::Encoding)?;
         Claims::check(&payload, &self.inner.expect, now)
     }
@@ -185,6 +185,12 @@ impl<'a> Parts<'a> {
             !header.is_empty() && !payload.is_empty() && !signature.is_empty() && !payload.contains('.');
         three.then_some(Self { header, payload, signed, signature })
     }
+}
+
+/// The key that a header names, if it is for that header's algorithm.
+fn choose<'a>(keys: &'a KeySet, header: &Header) -> Result<&'a Key, VerifyError> {
+    let key = keys.find(&header.key_id).ok_or(VerifyError::UnknownKey)?;
+    if key.algorithm == header.algorithm { Ok(key) } else { Err(VerifyError::Algorithm) }
 }
 
 fn signature(segment: &str) -> Result<[u8; SIGNATURE_BYTES], VerifyError> {
