@@ -70,6 +70,14 @@ impl KeySet {
         self.keys.iter().map(|key| key.id.as_str())
     }
 
+    /// Whether both have the same keys, under the same names, for the same algorithms.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        fn what(key: &Key) -> (&str, Algorithm, &PublicKey) {
+            (&key.id, key.algorithm, &key.public)
+        }
+        self.keys.iter().map(what).eq(other.keys.iter().map(what))
+    }
+
     pub(crate) fn find(&self, id: &str) -> Option<&Key> {
         self.keys.iter().find(|key| key.id == id)
     }

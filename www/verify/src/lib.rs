@@ -70,6 +70,9 @@
 //! Outside a framework, [`Verifier::verify`] takes a token and gives its [`Claims`], or a
 //! [`VerifyError`] that says what is wrong.
 //!
+//! A backend that meets the same token in many requests can keep the good ones:
+//! [`Verifier::with_cache`].
+//!
 //! A connection that stays open, such as a WebSocket or a stream of events, outlives the token it was
 //! opened with: close it after [`Claims::expires_in`], or ask for a newer token on it.
 //!
@@ -127,6 +130,7 @@ compile_error!(
 );
 
 mod backend;
+mod cache;
 #[cfg(any(feature = "tower", feature = "fetch"))]
 mod check;
 mod claims;
@@ -150,6 +154,7 @@ mod requirement;
 mod response;
 mod verifier;
 
+pub use cache::CacheLimits;
 pub use claims::Claims;
 pub use error::{KeySetError, VerifyError};
 pub use expect::Expect;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop, helpers included")]
 #![allow(unreachable_pub, reason = "the modules of a test binary have no outside")]
 
+mod cache;
 mod claims;
 mod ecdsa;
 mod form;
