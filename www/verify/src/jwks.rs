@@ -70,6 +70,15 @@ impl KeySet {
         self.keys.iter().map(|key| key.id.as_str())
     }
 
+    /// The same keys, with nothing remembered of what another verifier, which may expect tokens of
+    /// another type, has found good.
+    pub(crate) fn afresh(mut self) -> Self {
+        for key in &mut self.keys {
+            key.header = OnceLock::new();
+        }
+        self
+    }
+
     /// Whether both have the same keys, under the same names, for the same algorithms.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         fn what(key: &Key) -> (&str, Algorithm, &PublicKey) {

@@ -84,7 +84,7 @@
 //! | header and payload | one JSON object each, no member twice at any depth, at most 16 levels | RFC 7515 section 4, RFC 7519 section 4 |
 //! | `alg` | the algorithm that the key is pinned to: Ed25519, or ES256 for a P-256 key | RFC 8725 section 3.1 |
 //! | `kid` | required; names one of at most 32 keys of the key set | |
-//! | `typ` | `session+jwt`, in any case, `application/` allowed before it | RFC 8725 section 3.11, RFC 7515 section 4.1.9 |
+//! | `typ` | `session+jwt` ([`Expect::token_type`]), in any case, `application/` allowed before it | RFC 8725 section 3.11, RFC 7515 section 4.1.9 |
 //! | `crit`, `jwk`, `jku`, `x5c`, `x5u` | refused, whatever their value | RFC 8725 section 3.10 |
 //! | the signature | of Ed25519 exactly one encoding; nothing of the payload is read before it was found good | RFC 8032 section 5.1.7 |
 //! | the key | a point of the curve in its one encoding, and with Ed25519 of the full order | RFC 8032 section 5.1.3 |

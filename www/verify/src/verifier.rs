@@ -60,7 +60,7 @@ impl Verifier {
         Self {
             inner: Arc::new(Inner {
                 expect,
-                keys: RwLock::new(Arc::new(keys)),
+                keys: RwLock::new(Arc::new(keys.afresh())),
                 generation: AtomicU64::new(0),
                 #[cfg(feature = "fetch")]
                 remote: None,
@@ -87,7 +87,7 @@ impl Verifier {
     #[cfg(feature = "fetch")]
     pub async fn from_jwks_url(url: impl Into<JwksUrl>, expect: Expect) -> Result<Self, FetchError> {
         let (remote, keys) = Remote::connect(url.into()).await?;
-        let keys = RwLock::new(Arc::new(keys));
+        let keys = RwLock::new(Arc::new(keys.afresh()));
         let generation = AtomicU64::new(0);
         Ok(Self { inner: Arc::new(Inner { expect, keys, generation, remote: Some(remote) }), cache: None })
     }
@@ -116,7 +116,7 @@ impl Verifier {
         if !current.is_same(&keys) {
             self.inner.generation.fetch_add(1, Ordering::AcqRel);
         }
-        *current = Arc::new(keys);
+        *current = Arc::new(keys.afresh());
     }
 
     /// The keys as of now.
@@ -194,7 +194,7 @@ impl Verifier {
         let parts = Parts::split(token).ok_or(VerifyError::NotCompact)?;
         let key = match keys.find_by_header(parts.header) {
             Some(key) => key,
-            None => choose(keys, &Header::decode(parts.header)?)?,
+            None => choose(keys, &Header::decode(parts.header, &self.inner.expect.token_type)?)?,
         };
         if !key.public.verify(parts.signed.as_bytes(), &signature(parts.signature)?) {
             return Err(VerifyError::Signature);

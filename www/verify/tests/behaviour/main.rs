@@ -6,6 +6,7 @@
 mod cache;
 mod claims;
 mod ecdsa;
+mod foreign;
 mod form;
 mod header;
 mod issuer;
