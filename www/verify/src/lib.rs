@@ -73,6 +73,8 @@
 //! A backend that meets the same token in many requests can keep the good ones:
 //! [`Verifier::with_cache`].
 //!
+//! For other languages there are tested recipes in `RECIPES.md`.
+//!
 //! A connection that stays open, such as a WebSocket or a stream of events, outlives the token it was
 //! opened with: close it after [`Claims::expires_in`], or ask for a newer token on it.
 //!
