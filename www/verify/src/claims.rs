@@ -190,25 +190,7 @@ impl Claims {
             + texts(&inner.audience)
             + texts(&inner.roles)
             + texts(&inner.permissions)
-            + members(&inner.extra)
-    }
-}
-
-/// About how many bytes the members of a JSON object take, which a map keeps in nodes that are half full
-/// at worst.
-fn members(object: &Map<String, Value>) -> usize {
-    let member =
-        |(name, value): (&String, &Value)| 2 * (size_of::<(String, Value)>()) + name.len() + within(value);
-    object.iter().map(member).sum()
-}
-
-/// About how many bytes a JSON value takes besides its own place.
-fn within(value: &Value) -> usize {
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-        Value::String(text) => text.len(),
-        Value::Array(values) => values.iter().map(|value| 2 * size_of::<Value>() + within(value)).sum(),
-        Value::Object(object) => members(object),
+            + json::bytes(&inner.extra)
     }
 }
 

@@ -136,6 +136,7 @@ mod cache;
 #[cfg(any(feature = "tower", feature = "fetch"))]
 mod check;
 mod claims;
+mod compact;
 mod error;
 mod expect;
 #[cfg(feature = "axum")]

@@ -11,19 +11,16 @@ use crate::cache::{Cache, CacheLimits};
 #[cfg(feature = "fetch")]
 use crate::check::Check;
 use crate::claims::Claims;
+use crate::compact::{self, Parts};
 use crate::error::{KeySetError, VerifyError};
 use crate::expect::Expect;
 use crate::header::Header;
 use crate::jwks::{Key, KeySet};
-use crate::key::SIGNATURE_BYTES;
 #[cfg(feature = "fetch")]
 use crate::remote::{FetchError, JwksUrl, Remote};
 
 /// The longest token that is looked at, in bytes. Longer ones are refused before anything else.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
-
-/// Length of a signature in base64url without padding.
-const SIGNATURE_CHARS: usize = (SIGNATURE_BYTES * 8).div_ceil(6);
 
 /// Checks tokens. Clones share their keys.
 ///
@@ -196,7 +193,7 @@ impl Verifier {
             Some(key) => key,
             None => choose(keys, &Header::decode(parts.header, &self.inner.expect.token_type)?)?,
         };
-        if !key.public.verify(parts.signed.as_bytes(), &signature(parts.signature)?) {
+        if !key.public.verify(parts.signed.as_bytes(), &compact::signature(parts.signature)?) {
             return Err(VerifyError::Signature);
         }
         key.remember(parts.header);
@@ -221,37 +218,8 @@ impl fmt::Debug for Verifier {
     }
 }
 
-/// A JWS in compact form (RFC 7515 section 7.1), still encoded.
-struct Parts<'a> {
-    header: &'a str,
-    payload: &'a str,
-    /// `header.payload`: what is signed.
-    signed: &'a str,
-    signature: &'a str,
-}
-
-impl<'a> Parts<'a> {
-    /// `None` unless there are exactly three parts and none is empty.
-    fn split(token: &'a str) -> Option<Self> {
-        let (signed, signature) = token.rsplit_once('.')?;
-        let (header, payload) = signed.split_once('.')?;
-        let three =
-            !header.is_empty() && !payload.is_empty() && !signature.is_empty() && !payload.contains('.');
-        three.then_some(Self { header, payload, signed, signature })
-    }
-}
-
 /// The key that a header names, if it is for that header's algorithm.
 fn choose<'a>(keys: &'a KeySet, header: &Header) -> Result<&'a Key, VerifyError> {
     let key = keys.find(&header.key_id).ok_or(VerifyError::UnknownKey)?;
     if key.algorithm == header.algorithm { Ok(key) } else { Err(VerifyError::Algorithm) }
-}
-
-fn signature(segment: &str) -> Result<[u8; SIGNATURE_BYTES], VerifyError> {
-    let mut bytes = [0; SIGNATURE_BYTES];
-    if segment.len() != SIGNATURE_CHARS {
-        return Err(VerifyError::Signature);
-    }
-    Base64UrlUnpadded::decode(segment, &mut bytes).map_err(|_| VerifyError::Encoding)?;
-    Ok(bytes)
 }
