@@ -171,8 +171,10 @@ proptest! {
         }
     }
 
+    /// All bits but those of the first byte, which says how a point is written: a JWK does not have it, and
+    /// the libraries disagree on its rarer values.
     #[test]
-    fn both_agree_on_any_p256_key_and_signature(seed in prop::array::uniform32(1_u8..), bits in prop::collection::vec(0_usize..1_032, 0..3)) {
+    fn both_agree_on_any_p256_key_and_signature(seed in prop::array::uniform32(1_u8..), bits in prop::collection::vec(8_usize..1_032, 0..3)) {
         let Ok(signing) = p256::ecdsa::SigningKey::from_slice(&seed) else { return Ok(()) };
         let message = b"header.payload";
         let signature: p256::ecdsa::Signature = signing.sign(message);
