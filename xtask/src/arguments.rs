@@ -74,12 +74,14 @@ pub(crate) enum Step {
     Clippy,
     Native,
     Package,
+    Recipes,
     Browser,
 }
 
 impl Step {
     /// All, in the order in which they run: what fails soonest comes first.
-    pub(crate) const ALL: [Self; 5] = [Self::Fmt, Self::Clippy, Self::Native, Self::Package, Self::Browser];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Fmt, Self::Clippy, Self::Native, Self::Package, Self::Recipes, Self::Browser];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -87,13 +89,14 @@ impl Step {
             Self::Clippy => "clippy",
             Self::Native => "native",
             Self::Package => "package",
+            Self::Recipes => "recipes",
             Self::Browser => "browser",
         }
     }
 
     /// Whether it is made of tests that have names to choose by.
     pub(crate) const fn has_tests(self) -> bool {
-        matches!(self, Self::Native | Self::Package | Self::Browser)
+        matches!(self, Self::Native | Self::Package | Self::Recipes | Self::Browser)
     }
 }
 
@@ -162,11 +165,12 @@ Runs every step, goes on after one that fails, and ends with a summary. The last
     clippy     lints, natively and for WebAssembly; warnings are errors
     native     tests and doc tests of every crate
     package    tests and type tests of the npm package
+    recipes    the verifier's recipes for other languages, as they stand in the document
     browser    tests in real browsers, of the packed package against the real server
 
     --long           the long forms of the tests, too: minutes become hours
     --only STEP,…    only these steps
-    --filter TEXT    only tests whose name contains TEXT (of the last three steps)
+    --filter TEXT    only tests whose name contains TEXT (of the last four steps)
 ";
 
 const BENCH_HELP: &str = "\
@@ -470,7 +474,7 @@ mod tests {
         assert_eq!(failure("demo --port 99999"), "`--port 99999`: a port is a number from 0 to 65535");
         assert_eq!(
             failure("test --only natve"),
-            "`--only natve`: the steps are fmt, clippy, native, package, browser"
+            "`--only natve`: the steps are fmt, clippy, native, package, recipes, browser"
         );
     }
 }

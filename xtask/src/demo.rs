@@ -51,6 +51,15 @@ pub(crate) fn build_server() -> Result<PathBuf> {
     Ok(place::target().join("debug").join("examples").join(place::executable("demo")))
 }
 
+/// Builds one of the server's programs; returns it.
+pub(crate) fn build_program(name: &str) -> Result<PathBuf> {
+    println!("building {name}");
+    let mut cargo = need::cargo();
+    cargo.args(["build", "--package", "fiftyten-server", "--bin", name]);
+    process::must(&mut cargo, &format!("building {name}"), Duration::from_secs(1800))?;
+    Ok(place::target().join("debug").join(place::executable(name)))
+}
+
 fn check_port(port: u16) -> Result {
     match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
         Ok(_) => Ok(()),

@@ -18,7 +18,7 @@ const NODE_MAJOR: u32 = 20;
 
 /// A program from the system's package manager.
 pub(crate) struct Program {
-    /// Any of these on the PATH, or among PostgreSQL's programs, will do.
+    /// Any of these will do: names on the PATH or among PostgreSQL's programs, or whole paths of files.
     pub(crate) names: &'static [&'static str],
     /// Debian's package.
     pub(crate) package: &'static str,
@@ -43,6 +43,14 @@ pub(crate) const DATABASE: &[Program] = &[
 
 /// Where Debian keeps the programs of each version of PostgreSQL's server, off the PATH.
 const POSTGRES: &str = "/usr/lib/postgresql";
+
+/// What the verifier's recipes are run with, besides Node.js.
+pub(crate) const RECIPES: &[Program] = &[
+    Program { names: &["nginx", "/usr/sbin/nginx"], package: "nginx" },
+    Program { names: &["python3"], package: "python3-venv" },
+    Program { names: &["javac"], package: "default-jdk-headless" },
+    Program { names: &["/usr/share/java/jackson-databind.jar"], package: "libjackson2-databind-java" },
+];
 
 /// The Cargo that started this program.
 pub(crate) fn cargo() -> Command {
@@ -101,6 +109,32 @@ pub(crate) fn npm_packages(folder: &Path) -> Result {
     process::must(&mut npm, &format!("`npm {action}` in {shown}"), DOWNLOAD)
 }
 
+/// The packages of a folder's `requirements.txt`, in an environment under target/; returns its Python.
+pub(crate) fn python_packages(folder: &Path) -> Result<PathBuf> {
+    let requirements = folder.join("requirements.txt");
+    let environment = place::target().join("python");
+    let python = environment.join("bin").join("python");
+    let stamp = environment.join("installed");
+    let installed = modified(&stamp);
+    if installed.is_some() && installed >= modified(&requirements) {
+        return Ok(python);
+    }
+    let shown = requirements.strip_prefix(place::root()).unwrap_or(&requirements).display().to_string();
+    println!("installing the Python packages of {shown}");
+    let make = || {
+        let mut venv = Command::new("python3");
+        venv.args(["-m", "venv", "--clear"]).arg(&environment);
+        process::must(&mut venv, "`python3 -m venv`", DOWNLOAD)
+    };
+    // Debian's Python has no `venv` that works without this package.
+    make().or_else(|_| install(&["python3-venv"]).and_then(|()| make()))?;
+    let mut pip = Command::new(&python);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"]);
+    process::must(pip.arg("-r").arg(&requirements), &format!("`pip install -r {shown}`"), DOWNLOAD)?;
+    fs::write(&stamp, "").map_err(|cause| Failure::file("write", &stamp, &cause))?;
+    Ok(python)
+}
+
 /// The standard library for a target.
 pub(crate) fn wasm_target(target: &str) -> Result {
     if has_standard_library(target) {
@@ -131,18 +165,23 @@ pub(crate) fn programs(programs: &[Program]) -> Result {
     if missing.is_empty() {
         return Ok(());
     }
-    let by_hand = Failure::new(format!("missing: apt-get install {} (or the like)", missing.join(" ")));
+    install(&missing)
+}
+
+/// Installs the system's packages, on Debian as root.
+fn install(packages: &[&str]) -> Result {
     if on_path("apt-get").is_none() || !is_root() {
-        return Err(by_hand);
+        let packages = packages.join(" ");
+        return Err(Failure::new(format!("missing: apt-get install {packages} (or the like)")));
     }
-    println!("installing {}", missing.join(", "));
+    println!("installing {}", packages.join(", "));
     let apt = |arguments: &[&str]| {
         let mut command = Command::new("apt-get");
         command.env("DEBIAN_FRONTEND", "noninteractive").args(["-q", "-y"]).args(arguments);
         process::must(&mut command, &format!("`apt-get {}`", arguments.join(" ")), DOWNLOAD)
     };
     apt(&["update"])?;
-    apt(&[&["install", "--no-install-recommends"], missing.as_slice()].concat())
+    apt(&[&["install", "--no-install-recommends"], packages].concat())
 }
 
 fn rustup(arguments: &[&str], what: &str) -> Result {

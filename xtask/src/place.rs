@@ -26,6 +26,11 @@ pub(crate) fn browser_tests() -> PathBuf {
     root().join("tests").join("browser")
 }
 
+/// The tests of the verifier's recipes.
+pub(crate) fn recipes() -> PathBuf {
+    root().join("www").join("verify").join("recipes")
+}
+
 /// The folder of the npm package that the build fills.
 pub(crate) fn wasm() -> PathBuf {
     js().join("wasm")

@@ -10,7 +10,7 @@ use crate::failure::{Failure, Result};
 use crate::process::{self, Stdout};
 use crate::stage::Stage;
 use crate::totals::{self, Totals};
-use crate::{need, place, wasm};
+use crate::{demo, need, place, wasm};
 
 const WASM: &str = "wasm32-unknown-unknown";
 
@@ -44,6 +44,7 @@ pub(crate) fn run(step: Step, options: &Test) -> Found {
         Step::Clippy => clippy(&mut found),
         Step::Native => native(options, &mut found),
         Step::Package => package(options, &mut found),
+        Step::Recipes => recipes(options, &mut found),
         Step::Browser => browser(options, &mut found),
     };
     if let Err(failure) = outcome {
@@ -171,6 +172,19 @@ fn package(options: &Test, found: &mut Found) -> Result {
         found.check(need::npm(&js).args(["run", "--silent", "test:types"]), minutes(5))?;
     }
     Ok(())
+}
+
+/// The recipes for other languages, each with its own language's tools.
+fn recipes(options: &Test, found: &mut Found) -> Result {
+    need::programs(need::RECIPES)?;
+    need::node()?;
+    let folder = place::recipes();
+    need::npm_packages(&folder)?;
+    let python = need::python_packages(&folder)?;
+    let server = demo::build_program("fiftyten-server")?;
+    let mut node = node_test(&folder, options);
+    node.env("FIFTYTEN_PYTHON", python).env("FIFTYTEN_SERVER_BIN", server).args(test_files(&folder)?);
+    found.tests(&mut node, "`node --test` in www/verify/recipes", minutes(10), totals::of_node_test)
 }
 
 fn browser(options: &Test, found: &mut Found) -> Result {

@@ -109,7 +109,7 @@ mod tests {
     fn says_what_was_skipped_and_what_was_not_asked_for() {
         let text = summary(&[report(Step::Native, 1, 0, 1)]);
         assert!(text.contains("skipped in native: test 0: no time\n"), "{text}");
-        assert!(text.contains("not asked for: fmt, clippy, package, browser\n"), "{text}");
+        assert!(text.contains("not asked for: fmt, clippy, package, recipes, browser\n"), "{text}");
     }
 
     #[test]

@@ -48,10 +48,10 @@ mod tests {
 
     #[test]
     fn everything_runs_unless_something_else_is_asked_for() {
-        assert_eq!(names(&Test::default()), ["fmt", "clippy", "native", "package", "browser"]);
+        assert_eq!(names(&Test::default()), ["fmt", "clippy", "native", "package", "recipes", "browser"]);
         let only = Test { only: vec![Step::Browser, Step::Fmt], ..Test::default() };
         assert_eq!(names(&only), ["fmt", "browser"]);
         let filter = Test { filter: Some("sleep".to_owned()), ..Test::default() };
-        assert_eq!(names(&filter), ["native", "package", "browser"]);
+        assert_eq!(names(&filter), ["native", "package", "recipes", "browser"]);
     }
 }

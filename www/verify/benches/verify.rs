@@ -19,7 +19,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use criterion::{Criterion, SamplingMode};
 use ed25519_dalek::{Signature, Signer, SigningKey, Verifier as _};
-use fiftyten_verify::{Expect, Verifier};
+use fiftyten_verify::{CacheLimits, Expect, Verifier};
 use jwt_compact::{AlgorithmExt as _, TimeOptions, UntrustedToken, alg::Ed25519};
 use rusqlite::{Connection, params};
 use serde_json::{Value, json};
@@ -28,8 +28,12 @@ const NOW: i64 = 1_800_000_000;
 const SESSIONS: u64 = 100_000;
 
 /// What is measured, in the order of the table. The others are multiples of the first.
-const CASES: [(&str, &str); 6] = [
+const CASES: [(&str, &str); 10] = [
     ("verify", "fiftyten-verify: a token, all checks"),
+    ("cached", "fiftyten-verify: a token that is in the cache"),
+    ("aws_lc_parsed", "aws-lc-rs: its signature alone, key parsed"),
+    ("aws_lc", "aws-lc-rs: its signature alone, key as bytes"),
+    ("ring", "ring: its signature alone"),
     ("dalek_strict", "ed25519-dalek: its signature alone, verify_strict"),
     ("dalek", "ed25519-dalek: its signature alone, verify"),
     ("jwt_compact", "jwt-compact: the token, signature and exp"),
@@ -66,10 +70,16 @@ fn tokens(criterion: &mut Criterion) {
     criterion.bench_function("verify", |bench| {
         bench.iter(|| verifier.verify_at(black_box(&token), now).unwrap());
     });
+    let caching = verifier.clone().with_cache(CacheLimits::new());
+    caching.verify_at(&token, now).unwrap();
+    criterion.bench_function("cached", |bench| {
+        bench.iter(|| caching.verify_at(black_box(&token), now).unwrap());
+    });
 
     let (signed, signature) = token.rsplit_once('.').unwrap();
     let signature = Signature::from_slice(&Base64UrlUnpadded::decode_vec(signature).unwrap()).unwrap();
     let message = signed.as_bytes();
+    raw(criterion, public.as_bytes(), message, &signature.to_bytes());
     criterion.bench_function("dalek_strict", |bench| {
         bench.iter(|| public.verify_strict(black_box(message), &signature).unwrap());
     });
@@ -86,6 +96,22 @@ fn tokens(criterion: &mut Criterion) {
             token.claims().validate_expiration(&options).unwrap();
             token
         });
+    });
+}
+
+/// The signature alone, with the libraries that are written in C and assembly.
+fn raw(criterion: &mut Criterion, key: &[u8; 32], message: &[u8], signature: &[u8; 64]) {
+    let parsed = aws_lc_rs::signature::ParsedPublicKey::new(&aws_lc_rs::signature::ED25519, key).unwrap();
+    criterion.bench_function("aws_lc_parsed", |bench| {
+        bench.iter(|| parsed.verify_sig(black_box(message), signature).unwrap());
+    });
+    let bytes = aws_lc_rs::signature::UnparsedPublicKey::new(&aws_lc_rs::signature::ED25519, key);
+    criterion.bench_function("aws_lc", |bench| {
+        bench.iter(|| bytes.verify(black_box(message), signature).unwrap());
+    });
+    let ring = ring::signature::UnparsedPublicKey::new(&ring::signature::ED25519, key);
+    criterion.bench_function("ring", |bench| {
+        bench.iter(|| ring.verify(black_box(message), signature).unwrap());
     });
 }
 
@@ -188,7 +214,7 @@ fn print_table(output: &Path, started: SystemTime) {
     println!("{:<52} {:>12} {:>10}", "cost, median of this run", "µs", "ratio");
     for (name, title) in CASES {
         match median_ns(name) {
-            Some(ns) => println!("{title:<52} {:>12.2} {:>9.2}x", ns / 1_000.0, ns / base),
+            Some(ns) => println!("{title:<52} {:>12.2} {:>9.3}x", ns / 1_000.0, ns / base),
             None => println!("{title:<52} {:>12} {:>10}", "-", "-"),
         }
     }

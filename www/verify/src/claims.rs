@@ -31,6 +31,8 @@ struct Inner {
     audience: Vec<String>,
     issued_at: u64,
     expires_at: u64,
+    /// The later of `iat` and `nbf`.
+    not_before: u64,
     roles: Vec<String>,
     permissions: Vec<String>,
     extra: Map<String, Value>,
@@ -113,8 +115,8 @@ impl Claims {
         self.inner.extra.get(name).map(T::deserialize).transpose()
     }
 
-    /// Reads a payload whose signature was found good, and checks it against `expect`.
-    pub(crate) fn check(payload: &[u8], expect: &Expect, now: SystemTime) -> Result<Self, VerifyError> {
+    /// Reads a payload whose signature was found good, and checks of it what does not change with time.
+    pub(crate) fn read(payload: &[u8], expect: &Expect) -> Result<Self, VerifyError> {
         if !json::is_strict_object(payload) {
             return Err(VerifyError::Payload);
         }
@@ -137,15 +139,6 @@ impl Claims {
         let expires_at = time(&mut members, "exp")?.ok_or(VerifyError::ClaimMissing("exp"))?;
         let issued_at = time(&mut members, "iat")?.ok_or(VerifyError::ClaimMissing("iat"))?;
         let not_before = time(&mut members, "nbf")?;
-        // A clock before 1970 is treated as at 1970: every token is from its future then.
-        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        if now >= Duration::from_secs(expires_at) {
-            return Err(VerifyError::Expired);
-        }
-        let horizon = now.saturating_add(expect.max_clock_skew);
-        if Duration::from_secs(issued_at.max(not_before.unwrap_or(0))) > horizon {
-            return Err(VerifyError::NotYetValid);
-        }
         match expires_at.checked_sub(issued_at) {
             Some(lifetime @ 1..) if Duration::from_secs(lifetime) <= expect.max_lifetime => {}
             _ => return Err(VerifyError::Lifetime),
@@ -164,11 +157,40 @@ impl Claims {
                 audience,
                 issued_at,
                 expires_at,
+                not_before: not_before.map_or(issued_at, |time| time.max(issued_at)),
                 roles,
                 permissions,
                 extra,
             }),
         })
+    }
+
+    /// Checks what changes with time: `exp`, and that `iat` and `nbf` have come.
+    pub(crate) fn check_times(&self, expect: &Expect, now: SystemTime) -> Result<(), VerifyError> {
+        // A clock before 1970 is treated as at 1970: every token is from its future then.
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        if now >= Duration::from_secs(self.inner.expires_at) {
+            return Err(VerifyError::Expired);
+        }
+        if Duration::from_secs(self.inner.not_before) > now.saturating_add(expect.max_clock_skew) {
+            return Err(VerifyError::NotYetValid);
+        }
+        Ok(())
+    }
+
+    /// About how many bytes these claims take in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        let texts =
+            |texts: &[String]| texts.iter().map(|text| size_of::<String>() + text.len()).sum::<usize>();
+        let inner = &*self.inner;
+        size_of::<Inner>()
+            + inner.subject.len()
+            + inner.session.len()
+            + inner.issuer.len()
+            + texts(&inner.audience)
+            + texts(&inner.roles)
+            + texts(&inner.permissions)
+            + json::bytes(&inner.extra)
     }
 }
 

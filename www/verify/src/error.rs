@@ -19,7 +19,7 @@ pub enum VerifyError {
     Header,
     /// `alg` is not one this verifier knows, or not the one the key is for.
     Algorithm,
-    /// `typ` is not the type of a session token.
+    /// `typ` is not the type that was expected: that of a session token, unless set otherwise.
     TokenType,
     /// The header has `crit`: it demands extensions, and this verifier has none.
     CriticalHeader,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::header::{TOKEN_TYPE, bare_type};
+
 /// What a token must say to be accepted: who issued it, for whom, and within which times.
 ///
 /// ```
@@ -17,6 +19,7 @@ pub struct Expect {
     pub(crate) audience: String,
     pub(crate) max_lifetime: Duration,
     pub(crate) max_clock_skew: Duration,
+    pub(crate) token_type: String,
 }
 
 impl Expect {
@@ -30,6 +33,7 @@ impl Expect {
             audience: audience.into(),
             max_lifetime: Duration::from_secs(600),
             max_clock_skew: Duration::from_secs(5),
+            token_type: TOKEN_TYPE.to_owned(),
         }
     }
 
@@ -52,6 +56,21 @@ impl Expect {
     #[must_use]
     pub fn max_clock_skew(mut self, skew: Duration) -> Self {
         self.max_clock_skew = skew;
+        self
+    }
+
+    /// The `typ` that tokens must have in their header, in place of `session+jwt`: for tokens of another
+    /// issuer, such as `at+jwt` (RFC 9068) or `JWT`. Case does not matter, nor `application/` before it
+    /// (RFC 7515 section 4.1.9).
+    ///
+    /// `JWT` says of what kind a token is as little as nothing does. Where an issuer gives it to its ID
+    /// tokens too, only the audience keeps one kind from being taken for the other (RFC 8725 section
+    /// 3.11). All other checks stay: a token needs a `kid`, a `sub`, a `sid` and an `iat`.
+    ///
+    /// An empty type matches no token.
+    #[must_use]
+    pub fn token_type(mut self, token_type: &str) -> Self {
+        self.token_type = bare_type(token_type).to_owned();
         self
     }
 }

@@ -21,7 +21,7 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    pub(crate) fn decode(segment: &str) -> Result<Self, VerifyError> {
+    pub(crate) fn decode(segment: &str, token_type: &str) -> Result<Self, VerifyError> {
         let mut buffer = [0; MAX_HEADER_BYTES];
         if segment.len() * 3 / 4 > MAX_HEADER_BYTES {
             return Err(VerifyError::Header);
@@ -37,7 +37,7 @@ impl Header {
         if members.jwk.0 || members.jku.0 || members.x5c.0 || members.x5u.0 {
             return Err(VerifyError::EmbeddedKey);
         }
-        if !members.typ.is_some_and(|Text(typ)| is_token_type(&typ)) {
+        if !members.typ.is_some_and(|Text(typ)| is_type(&typ, token_type)) {
             return Err(VerifyError::TokenType);
         }
         let algorithm =
@@ -50,14 +50,19 @@ impl Header {
     }
 }
 
-/// RFC 7515 section 4.1.9: a media type, so case does not matter, and `application/` may stand before it.
-fn is_token_type(typ: &str) -> bool {
+/// Case does not matter in a media type. An empty one is none.
+fn is_type(typ: &str, expected: &str) -> bool {
+    let name = bare_type(typ);
+    !name.is_empty() && name.eq_ignore_ascii_case(expected)
+}
+
+/// A media type without the `application/` that may stand before it (RFC 7515 section 4.1.9).
+pub(crate) fn bare_type(typ: &str) -> &str {
     const PREFIX: &str = "application/";
-    let name = match typ.get(..PREFIX.len()) {
+    match typ.get(..PREFIX.len()) {
         Some(prefix) if prefix.eq_ignore_ascii_case(PREFIX) => &typ[PREFIX.len()..],
         _ => typ,
-    };
-    name.eq_ignore_ascii_case(TOKEN_TYPE)
+    }
 }
 
 /// The members that decide. Others are allowed and ignored, as RFC 7515 section 4 requires.

@@ -11,6 +11,7 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
 
 /// Levels of objects and arrays, the outermost included. Far more than claims need.
 const MAX_DEPTH: u8 = 16;
@@ -129,6 +130,24 @@ pub(crate) struct Present(pub(crate) bool);
 impl<'de> Deserialize<'de> for Present {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         IgnoredAny::deserialize(deserializer).map(|_| Self(true))
+    }
+}
+
+/// About how many bytes the members of a JSON object take, which a map keeps in nodes that are half full
+/// at worst.
+pub(crate) fn bytes(object: &Map<String, Value>) -> usize {
+    let member =
+        |(name, value): (&String, &Value)| 2 * (size_of::<(String, Value)>()) + name.len() + within(value);
+    object.iter().map(member).sum()
+}
+
+/// About how many bytes a JSON value takes besides its own place.
+fn within(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => text.len(),
+        Value::Array(values) => values.iter().map(|value| 2 * size_of::<Value>() + within(value)).sum(),
+        Value::Object(object) => bytes(object),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::Deserialize;
@@ -45,6 +46,16 @@ pub(crate) struct Key {
     id: String,
     pub(crate) algorithm: Algorithm,
     pub(crate) public: PublicKey,
+    /// The header of the first good token, encoded. An issuer's headers are all alike, and what was read
+    /// once need not be read again.
+    header: OnceLock<Box<str>>,
+}
+
+impl Key {
+    /// Remembers the header of a token whose signature this key found good.
+    pub(crate) fn remember(&self, header: &str) {
+        self.header.get_or_init(|| header.into());
+    }
 }
 
 impl KeySet {
@@ -59,8 +70,30 @@ impl KeySet {
         self.keys.iter().map(|key| key.id.as_str())
     }
 
+    /// The same keys, with nothing remembered of what another verifier, which may expect tokens of
+    /// another type, has found good.
+    pub(crate) fn afresh(mut self) -> Self {
+        for key in &mut self.keys {
+            key.header = OnceLock::new();
+        }
+        self
+    }
+
+    /// Whether both have the same keys, under the same names, for the same algorithms.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        fn what(key: &Key) -> (&str, Algorithm, &PublicKey) {
+            (&key.id, key.algorithm, &key.public)
+        }
+        self.keys.iter().map(what).eq(other.keys.iter().map(what))
+    }
+
     pub(crate) fn find(&self, id: &str) -> Option<&Key> {
         self.keys.iter().find(|key| key.id == id)
+    }
+
+    /// The key whose good tokens have had this very header.
+    pub(crate) fn find_by_header(&self, header: &str) -> Option<&Key> {
+        self.keys.iter().find(|key| key.header.get().is_some_and(|seen| **seen == *header))
     }
 }
 
@@ -100,7 +133,7 @@ impl FromStr for KeySet {
             if keys.len() == MAX_KEYS {
                 return Err(KeySetError::TooManyKeys);
             }
-            keys.push(Key { id, algorithm, public });
+            keys.push(Key { id, algorithm, public, header: OnceLock::new() });
         }
         if keys.is_empty() { Err(KeySetError::NoUsableKey) } else { Ok(Self { keys }) }
     }
@@ -145,11 +178,11 @@ impl Jwk {
         }
         let public = match algorithm {
             Algorithm::EdDsa | Algorithm::Ed25519 => {
-                coordinate(self.x.as_deref()).and_then(|x| PublicKey::ed25519(&x))
+                coordinate(self.x.as_deref()).and_then(PublicKey::ed25519)
             }
             Algorithm::Es256 => coordinate(self.x.as_deref())
                 .zip(coordinate(self.y.as_deref()))
-                .and_then(|(x, y)| PublicKey::p256(&x, &y)),
+                .and_then(|(x, y)| PublicKey::p256(x, y)),
         };
         public.map(|public| Some((public, algorithm))).ok_or(KeySetError::MalformedKey(place))
     }

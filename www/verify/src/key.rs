@@ -1,14 +1,9 @@
 //! One public key and the algorithm it is pinned to: the only place where signatures are checked.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use ed25519_dalek::VerifyingKey as Ed25519Key;
-use jwt_compact::alg::{Es256, VerifyingKey};
-use jwt_compact::jwk::JsonWebKey;
-use jwt_compact::{Algorithm as _, AlgorithmSignature};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
-type P256Key = <Es256 as jwt_compact::Algorithm>::VerifyingKey;
-type P256Signature = <Es256 as jwt_compact::Algorithm>::Signature;
+use crate::backend::{self, edwards};
 
 /// Length of a signature, in bytes, with either algorithm (RFC 8032 section 5.1.6, RFC 7518
 /// section 3.4).
@@ -38,46 +33,64 @@ impl Algorithm {
 }
 
 /// A public key.
-///
-/// A faster implementation for some target replaces what stands in here, and nothing else.
 #[derive(Clone)]
 pub(crate) enum PublicKey {
-    Ed25519(Ed25519Key),
-    P256(P256Key),
+    Ed25519 { x: [u8; 32], key: backend::Ed25519 },
+    P256 { x: [u8; 32], y: [u8; 32], key: backend::P256 },
 }
 
 impl PublicKey {
-    /// An Ed25519 key from the `x` of its JWK. `None` if it is no point of the curve, or one of
-    /// the few of small order, for which signatures can be made that fit any message.
-    pub(crate) fn ed25519(x: &[u8]) -> Option<Self> {
-        let key = Ed25519Key::from_bytes(x.try_into().ok()?).ok()?;
-        (!key.is_weak()).then_some(Self::Ed25519(key))
+    /// An Ed25519 key from the `x` of its JWK. `None` if it is no key that an honest signer has.
+    pub(crate) fn ed25519(x: [u8; 32]) -> Option<Self> {
+        let key = edwards::is_good_key(&x).then(|| backend::Ed25519::new(&x))??;
+        Some(Self::Ed25519 { x, key })
     }
 
     /// A P-256 key from the `x` and `y` of its JWK. `None` if it is no point of the curve.
-    pub(crate) fn p256(x: &[u8; 32], y: &[u8; 32]) -> Option<Self> {
+    pub(crate) fn p256(x: [u8; 32], y: [u8; 32]) -> Option<Self> {
         let mut point = [4; 65]; // SEC 1 section 2.3.3: 4 marks the uncompressed form
-        point[1..33].copy_from_slice(x);
-        point[33..].copy_from_slice(y);
-        <P256Key as VerifyingKey<Es256>>::from_slice(&point).ok().map(Self::P256)
+        point[1..33].copy_from_slice(&x);
+        point[33..].copy_from_slice(&y);
+        backend::P256::new(&point).map(|key| Self::P256 { x, y, key })
     }
 
     /// Whether `signature` is this key's for `message`.
+    ///
+    /// With Ed25519, exactly one encoding of a signature passes (RFC 8032 section 5.1.7). With ECDSA
+    /// (r, n − s) passes where (r, s) does: signers of JWS make either (RFC 7518 section 3.4).
     pub(crate) fn verify(&self, message: &[u8], signature: &[u8; SIGNATURE_BYTES]) -> bool {
         match self {
-            // Strict: exactly one encoding of a signature passes (RFC 8032 section 5.1.7).
-            Self::Ed25519(key) => key.verify_strict(message, &signature.into()).is_ok(),
-            Self::P256(key) => P256Signature::try_from_slice(signature)
-                .is_ok_and(|signature| Es256.verify_signature(&signature, key, message)),
+            Self::Ed25519 { key, .. } => {
+                !edwards::is_weak_signature(signature) && key.verify(message, signature)
+            }
+            Self::P256 { key, .. } => key.verify(message, signature),
         }
     }
 
     /// The JWK thumbprint with SHA-256, base64url (RFC 7638): the `kid` of a key that names none.
     pub(crate) fn thumbprint(&self) -> String {
+        let base64url = Base64UrlUnpadded::encode_string;
+        // The required members only, in the order of their names (RFC 7638 section 3.2, RFC 8037
+        // section 2).
         let jwk = match self {
-            Self::Ed25519(key) => JsonWebKey::from(key),
-            Self::P256(key) => JsonWebKey::from(key),
+            Self::Ed25519 { x, .. } => format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, base64url(x)),
+            Self::P256 { x, y, .. } => {
+                format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, base64url(x), base64url(y))
+            }
         };
-        Base64UrlUnpadded::encode_string(&jwk.thumbprint::<Sha256>())
+        base64url(&Sha256::digest(jwk))
+    }
+}
+
+/// Keys are equal that check the same.
+impl PartialEq for PublicKey {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Ed25519 { x, .. }, Self::Ed25519 { x: other, .. }) => x == other,
+            (Self::P256 { x, y, .. }, Self::P256 { x: other_x, y: other_y, .. }) => {
+                x == other_x && y == other_y
+            }
+            _ => false,
+        }
     }
 }

@@ -70,6 +70,11 @@
 //! Outside a framework, [`Verifier::verify`] takes a token and gives its [`Claims`], or a
 //! [`VerifyError`] that says what is wrong.
 //!
+//! A backend that meets the same token in many requests can keep the good ones:
+//! [`Verifier::with_cache`].
+//!
+//! For other languages there are tested recipes in `RECIPES.md`.
+//!
 //! A connection that stays open, such as a WebSocket or a stream of events, outlives the token it was
 //! opened with: close it after [`Claims::expires_in`], or ask for a newer token on it.
 //!
@@ -81,9 +86,10 @@
 //! | header and payload | one JSON object each, no member twice at any depth, at most 16 levels | RFC 7515 section 4, RFC 7519 section 4 |
 //! | `alg` | the algorithm that the key is pinned to: Ed25519, or ES256 for a P-256 key | RFC 8725 section 3.1 |
 //! | `kid` | required; names one of at most 32 keys of the key set | |
-//! | `typ` | `session+jwt`, in any case, `application/` allowed before it | RFC 8725 section 3.11, RFC 7515 section 4.1.9 |
+//! | `typ` | `session+jwt` ([`Expect::token_type`]), in any case, `application/` allowed before it | RFC 8725 section 3.11, RFC 7515 section 4.1.9 |
 //! | `crit`, `jwk`, `jku`, `x5c`, `x5u` | refused, whatever their value | RFC 8725 section 3.10 |
-//! | the signature | Ed25519 strictly; nothing of the payload is read before it was found good | RFC 8032 section 5.1.7 |
+//! | the signature | of Ed25519 exactly one encoding; nothing of the payload is read before it was found good | RFC 8032 section 5.1.7 |
+//! | the key | a point of the curve in its one encoding, and with Ed25519 of the full order | RFC 8032 section 5.1.3 |
 //! | `iss`, `aud` | exactly the issuer; the audience, or an array with it | RFC 8725 sections 3.8, 3.9 |
 //! | `exp` | required; no leeway: refused from the very millisecond on | RFC 7519 section 4.1.4 |
 //! | `iat`, `nbf` | `iat` required; at most 5 s in the future ([`Expect::max_clock_skew`]) | |
@@ -94,6 +100,20 @@
 //! There is no leeway on `exp` because there is one already: tokens are renewed 10 seconds before they
 //! end. A minute of leeway, which is what many libraries allow by default, would make a token of 60
 //! seconds live 120.
+//!
+//! # Libraries
+//!
+//! Signatures are checked by AWS-LC (`aws-lc-rs`) natively, and by curve25519-dalek and p256 in
+//! WebAssembly. Building AWS-LC takes a C compiler, and on the common platforms neither CMake nor
+//! anything else. Both accept the same, and are tested with the same vectors (those of Wycheproof among
+//! them): the equation of Ed25519 is checked without the cofactor, `s` must be reduced, and points of
+//! small or mixed order and points in another encoding are refused before a library sees them. Where the
+//! two could still differ is in how much their time tells about a token or a public key, neither of which
+//! is a secret of the verifier.
+//!
+//! A token that is signed with ES256 has a second spelling, because (r, n − s) is a signature where
+//! (r, s) is one, and signers of JWS make either. A token of Ed25519 has one spelling. Don't take the
+//! token's text for an identity; its `sid`, `sub` and `iat` are.
 //!
 //! # Features
 //!
@@ -111,9 +131,12 @@ compile_error!(
     "fiftyten-verify's features need a clock: use `default-features = false` and `verify_at` here"
 );
 
+mod backend;
+mod cache;
 #[cfg(any(feature = "tower", feature = "fetch"))]
 mod check;
 mod claims;
+mod compact;
 mod error;
 mod expect;
 #[cfg(feature = "axum")]
@@ -134,6 +157,7 @@ mod requirement;
 mod response;
 mod verifier;
 
+pub use cache::CacheLimits;
 pub use claims::Claims;
 pub use error::{KeySetError, VerifyError};
 pub use expect::Expect;

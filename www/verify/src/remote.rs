@@ -230,7 +230,7 @@ fn client(uri: &Uri) -> Result<Client<HttpsConnector<HttpConnector>, Empty<&'sta
         return Err(FetchError::Url);
     }
     // Named here because a process may have more than one provider compiled in.
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| FetchError::Transport(error.into()))?;

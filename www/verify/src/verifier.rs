@@ -1,27 +1,26 @@
 //! The verifier: a key set, what is expected, and the order of the checks.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 
+use crate::cache::{Cache, CacheLimits};
 #[cfg(feature = "fetch")]
 use crate::check::Check;
 use crate::claims::Claims;
+use crate::compact::{self, Parts};
 use crate::error::{KeySetError, VerifyError};
 use crate::expect::Expect;
 use crate::header::Header;
-use crate::jwks::KeySet;
-use crate::key::SIGNATURE_BYTES;
+use crate::jwks::{Key, KeySet};
 #[cfg(feature = "fetch")]
 use crate::remote::{FetchError, JwksUrl, Remote};
 
 /// The longest token that is looked at, in bytes. Longer ones are refused before anything else.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
-
-/// Length of a signature in base64url without padding.
-const SIGNATURE_CHARS: usize = (SIGNATURE_BYTES * 8).div_ceil(6);
 
 /// Checks tokens. Clones share their keys.
 ///
@@ -30,12 +29,15 @@ const SIGNATURE_CHARS: usize = (SIGNATURE_BYTES * 8).div_ceil(6);
 #[derive(Clone)]
 pub struct Verifier {
     inner: Arc<Inner>,
+    cache: Option<Arc<Cache>>,
 }
 
 struct Inner {
     expect: Expect,
     /// Replaced as a whole, never changed in place.
     keys: RwLock<Arc<KeySet>>,
+    /// Counts the times that the keys became others. Changes only while `keys` is locked.
+    generation: AtomicU64,
     #[cfg(feature = "fetch")]
     remote: Option<Remote>,
 }
@@ -55,10 +57,12 @@ impl Verifier {
         Self {
             inner: Arc::new(Inner {
                 expect,
-                keys: RwLock::new(Arc::new(keys)),
+                keys: RwLock::new(Arc::new(keys.afresh())),
+                generation: AtomicU64::new(0),
                 #[cfg(feature = "fetch")]
                 remote: None,
             }),
+            cache: None,
         }
     }
 
@@ -80,14 +84,36 @@ impl Verifier {
     #[cfg(feature = "fetch")]
     pub async fn from_jwks_url(url: impl Into<JwksUrl>, expect: Expect) -> Result<Self, FetchError> {
         let (remote, keys) = Remote::connect(url.into()).await?;
-        let keys = RwLock::new(Arc::new(keys));
-        Ok(Self { inner: Arc::new(Inner { expect, keys, remote: Some(remote) }) })
+        let keys = RwLock::new(Arc::new(keys.afresh()));
+        let generation = AtomicU64::new(0);
+        Ok(Self { inner: Arc::new(Inner { expect, keys, generation, remote: Some(remote) }), cache: None })
+    }
+
+    /// This verifier with a cache of good tokens, for backends that meet the same token in many
+    /// requests: a token that was met before costs a look-up instead of a signature check.
+    ///
+    /// A token from the cache is accepted exactly where it would be without one:
+    ///
+    /// - It is compared to the byte. Only a token that was accepted is kept, never a refusal.
+    /// - Its times are checked by the clock each time.
+    /// - When the keys change, what was kept counts no longer. (A fetch that brings the same keys is no
+    ///   change.)
+    /// - The cache is this verifier's and its later clones', and so knows of one issuer and audience.
+    ///
+    /// It keeps the tokens in memory, which whoever can read it could use while they live.
+    #[must_use]
+    pub fn with_cache(self, limits: CacheLimits) -> Self {
+        Self { cache: Some(Arc::new(Cache::new(limits))), ..self }
     }
 
     /// Replaces the keys, in all clones. Tokens of a key that is no longer among them are refused
     /// from now on. (Keys from a URL are replaced again by the next fetch.)
     pub fn set_keys(&self, keys: KeySet) {
-        *self.inner.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        let mut current = self.inner.keys.write().unwrap_or_else(PoisonError::into_inner);
+        if !current.is_same(&keys) {
+            self.inner.generation.fetch_add(1, Ordering::AcqRel);
+        }
+        *current = Arc::new(keys.afresh());
     }
 
     /// The keys as of now.
@@ -143,18 +169,43 @@ impl Verifier {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(VerifyError::TooLarge);
         }
-        let parts = Parts::split(token).ok_or(VerifyError::NotCompact)?;
-        let header = Header::decode(parts.header)?;
-        let keys = self.keys();
-        let key = keys.find(&header.key_id).ok_or(VerifyError::UnknownKey)?;
-        if key.algorithm != header.algorithm {
-            return Err(VerifyError::Algorithm);
+        let Some(cache) = &self.cache else {
+            return self.admit(self.read(token, &self.keys())?, now);
+        };
+        if let Some(claims) = cache.get(token, self.inner.generation.load(Ordering::Acquire)) {
+            return self.admit(claims, now);
         }
-        if !key.public.verify(parts.signed.as_bytes(), &signature(parts.signature)?) {
+        let (keys, generation) = self.keys_and_generation();
+        let claims = self.admit(self.read(token, &keys)?, now)?;
+        cache.insert(token, &claims, generation, now);
+        Ok(claims)
+    }
+
+    fn keys_and_generation(&self) -> (Arc<KeySet>, u64) {
+        let keys = self.inner.keys.read().unwrap_or_else(PoisonError::into_inner);
+        (Arc::clone(&keys), self.inner.generation.load(Ordering::Acquire))
+    }
+
+    /// All checks whose result is the same at any time.
+    fn read(&self, token: &str, keys: &KeySet) -> Result<Claims, VerifyError> {
+        let parts = Parts::split(token).ok_or(VerifyError::NotCompact)?;
+        let key = match keys.find_by_header(parts.header) {
+            Some(key) => key,
+            None => choose(keys, &Header::decode(parts.header, &self.inner.expect.token_type)?)?,
+        };
+        if !key.public.verify(parts.signed.as_bytes(), &compact::signature(parts.signature)?) {
             return Err(VerifyError::Signature);
         }
+        key.remember(parts.header);
         let payload = Base64UrlUnpadded::decode_vec(parts.payload).map_err(|_| VerifyError::Encoding)?;
-        Claims::check(&payload, &self.inner.expect, now)
+        Claims::read(&payload, &self.inner.expect)
+    }
+
+    /// The checks that a token has to pass each time it comes, from the cache or not. Whether its session
+    /// was revoked, once there is a feed of that, is a question to ask here.
+    fn admit(&self, claims: Claims, now: SystemTime) -> Result<Claims, VerifyError> {
+        claims.check_times(&self.inner.expect, now)?;
+        Ok(claims)
     }
 }
 
@@ -167,31 +218,8 @@ impl fmt::Debug for Verifier {
     }
 }
 
-/// A JWS in compact form (RFC 7515 section 7.1), still encoded.
-struct Parts<'a> {
-    header: &'a str,
-    payload: &'a str,
-    /// `header.payload`: what is signed.
-    signed: &'a str,
-    signature: &'a str,
-}
-
-impl<'a> Parts<'a> {
-    /// `None` unless there are exactly three parts and none is empty.
-    fn split(token: &'a str) -> Option<Self> {
-        let (signed, signature) = token.rsplit_once('.')?;
-        let (header, payload) = signed.split_once('.')?;
-        let three =
-            !header.is_empty() && !payload.is_empty() && !signature.is_empty() && !payload.contains('.');
-        three.then_some(Self { header, payload, signed, signature })
-    }
-}
-
-fn signature(segment: &str) -> Result<[u8; SIGNATURE_BYTES], VerifyError> {
-    let mut bytes = [0; SIGNATURE_BYTES];
-    if segment.len() != SIGNATURE_CHARS {
-        return Err(VerifyError::Signature);
-    }
-    Base64UrlUnpadded::decode(segment, &mut bytes).map_err(|_| VerifyError::Encoding)?;
-    Ok(bytes)
+/// The key that a header names, if it is for that header's algorithm.
+fn choose<'a>(keys: &'a KeySet, header: &Header) -> Result<&'a Key, VerifyError> {
+    let key = keys.find(&header.key_id).ok_or(VerifyError::UnknownKey)?;
+    if key.algorithm == header.algorithm { Ok(key) } else { Err(VerifyError::Algorithm) }
 }

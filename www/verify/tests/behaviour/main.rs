@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop, helpers included")]
 #![allow(unreachable_pub, reason = "the modules of a test binary have no outside")]
 
+mod cache;
 mod claims;
 mod ecdsa;
+mod foreign;
 mod form;
 mod header;
 mod issuer;

@@ -1,8 +1,9 @@
-//! Properties: nothing but the token itself is accepted, and nothing makes the verifier panic.
+//! Properties: nothing but the token itself is accepted, with a cache or without, and nothing makes the
+//! verifier panic.
 
 use std::sync::LazyLock;
 
-use fiftyten_verify::{KeySet, Verifier};
+use fiftyten_verify::{CacheLimits, KeySet, Verifier};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::Value;
@@ -11,10 +12,19 @@ use crate::issuer::{Issuer, NOW, at, payload};
 
 static ISSUER: LazyLock<Issuer> = LazyLock::new(Issuer::new);
 static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| ISSUER.verifier());
+static CACHING: LazyLock<Verifier> = LazyLock::new(|| {
+    let verifier = ISSUER.verifier().with_cache(CacheLimits::new());
+    assert!(verifier.verify_at(&GOOD, at(NOW)).is_ok());
+    verifier
+});
 static GOOD: LazyLock<String> = LazyLock::new(|| ISSUER.good());
 
 fn accepted(token: &str) -> bool {
-    VERIFIER.verify_at(token, at(NOW)).is_ok()
+    let result = VERIFIER.verify_at(token, at(NOW));
+    for _ in 0..2 {
+        assert_eq!(CACHING.verify_at(token, at(NOW)), result, "with a cache");
+    }
+    result.is_ok()
 }
 
 #[test]
@@ -63,6 +73,11 @@ proptest! {
     #[test]
     fn arbitrary_text_is_refused_without_panic(text in "\\PC*") {
         prop_assert!(!accepted(&text));
+    }
+
+    #[test]
+    fn arbitrary_bytes_are_refused_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..1_000)) {
+        prop_assert!(!accepted(&String::from_utf8_lossy(&bytes)));
     }
 
     #[test]
