@@ -115,7 +115,7 @@ const COLUMNS = {
   'wake-ups': ({ wakeUps }) => wakeUps,
   'tasks, ms': ({ task }) => task.toFixed(1),
   'of these script, ms': ({ script }) => script.toFixed(1),
-  'allocated, KB': ({ allocated }) => allocated.toFixed(1),
+  'allocated by JavaScript, KB': ({ allocated }) => allocated.toFixed(1),
   'heap, KB more': ({ heap }) => heap.toFixed(1),
 };
 
