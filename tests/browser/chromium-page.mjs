@@ -49,6 +49,8 @@ export class ChromiumPage {
   }
 
   async reload() {
+    // Where it fails, the error is a page of another process, and so may be the one that comes after it.
+    this.#renderer = undefined;
     await this.#page.reload({ waitUntil: 'load', timeout: 15_000 });
   }
 

@@ -151,6 +151,7 @@ class Soak {
       await this.collect(page, { all: true });
       // Its files come from the proxy: where that is cut, what is there stays there.
       await until(() => page.reload().then(() => page.evaluate(() => window.app !== undefined)), { what: 'a reload', timeout: 20_000, every: 300 });
+      await page.findRenderer();
       await page.evaluate(callAtRandom);
     },
     crash: async (page, ms, name) => {
