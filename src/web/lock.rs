@@ -55,14 +55,6 @@ fn fail(shell: &Rc<Shell>, id: RequestId) {
     shell.drive(|session, now| session.handle(Event::LockFailed(id), now));
 }
 
-fn tell_granted(shell: Weak<Shell>, id: RequestId) -> impl Fn() + Clone {
-    move || {
-        if let Some(shell) = shell.upgrade() {
-            shell.drive(|session, now| session.handle(Event::Locked(id), now));
-        }
-    }
-}
-
 fn try_ask(shell: &Rc<Shell>, name: &str, id: RequestId) -> Result<(), JsValue> {
     let navigator = Reflect::get(&js_sys::global(), &"navigator".into())?;
     let locks: LockManager = Reflect::get(&navigator, &"locks".into())?.unchecked_into();
@@ -79,10 +71,12 @@ fn try_ask(shell: &Rc<Shell>, name: &str, id: RequestId) -> Result<(), JsValue> 
     let granted: Closure<dyn FnMut() -> Promise> = Closure::new(move || {
         // What the last holder told before it gave the lock back is heard first: it waits in the queue of
         // the tasks that this one joins.
-        let tell = tell_granted(Weak::clone(&weak), id);
-        if !task::run(Box::new(tell.clone())) {
-            tell();
-        }
+        let shell = Weak::clone(&weak);
+        task::run(Box::new(move || {
+            if let Some(shell) = shell.upgrade() {
+                shell.drive(|session, now| session.handle(Event::Locked(id), now));
+            }
+        }));
         held.clone()
     });
     // Left to the garbage collector: the browser may call it after the wish was withdrawn.

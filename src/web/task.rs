@@ -4,9 +4,9 @@
 use wasm_bindgen::prelude::*;
 use web_sys::MessageChannel;
 
-/// Does it in the next task. Whether there will be one.
-pub(super) fn run(work: Box<dyn FnOnce()>) -> bool {
-    let Ok(channel) = MessageChannel::new() else { return false };
+/// Does it in the next task; at once where there are no channels to make one with.
+pub(super) fn run(work: Box<dyn FnOnce()>) {
+    let Ok(channel) = MessageChannel::new() else { return work() };
     let (here, there) = (channel.port1(), channel.port2());
     let port = here.clone();
     let task = Closure::once_into_js(move || {
@@ -15,5 +15,6 @@ pub(super) fn run(work: Box<dyn FnOnce()>) -> bool {
         work();
     });
     here.set_onmessage(Some(task.unchecked_ref()));
-    there.post_message(&JsValue::NULL).is_ok()
+    // It fails for what can't be copied, which this can.
+    let _ = there.post_message(&JsValue::NULL);
 }

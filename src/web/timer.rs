@@ -38,9 +38,18 @@ pub(super) fn arm(shell: &Rc<Shell>, deadline: Option<Instant>) {
         return;
     }
     timer.timeout.take();
-    if deadline.is_some() && !(shell.page_is_hidden() && set_aside(shell)) {
-        set(shell);
+    if deadline.is_none() {
+        return;
     }
+    if !shell.page_is_hidden() {
+        return set(shell);
+    }
+    let shell = Rc::downgrade(shell);
+    task::run(Box::new(move || {
+        if let Some(shell) = shell.upgrade() {
+            set(&shell);
+        }
+    }));
 }
 
 fn set(shell: &Rc<Shell>) {
@@ -54,14 +63,4 @@ fn set(shell: &Rc<Shell>) {
         shell.timer.clear();
         shell.drive(Session::handle_timeout);
     }));
-}
-
-/// Sets the timer in the next task. Whether there will be one.
-fn set_aside(shell: &Rc<Shell>) -> bool {
-    let shell = Rc::downgrade(shell);
-    task::run(Box::new(move || {
-        if let Some(shell) = shell.upgrade() {
-            set(&shell);
-        }
-    }))
 }

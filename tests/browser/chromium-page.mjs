@@ -96,11 +96,6 @@ export class ChromiumPage {
     await this.#page.close();
   }
 
-  // As the user's own: pressing a key.
-  async press(key) {
-    await this.#page.keyboard.press(key);
-  }
-
   // ---- visible and hidden
 
   async visibility() {

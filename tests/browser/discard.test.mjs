@@ -8,14 +8,13 @@ import puppeteer from 'puppeteer-core';
 import { askedBy, call, calls, events, keepCalling, openApp, openSignedIn, status } from './app.mjs';
 import { Chromium } from './chromium.mjs';
 import { scenario } from './scenario.mjs';
+import { REFRESH, longestDelay } from './strike.mjs';
 import { assertNoneStale } from './tokens.mjs';
 import { sleep, until } from './wait.mjs';
 
-const REFRESH = '/auth/v1/refresh';
 const server = { tokenLifetime: '12s', refreshIn: '8s' };
 const SLACK = 4_000;
-// As in holder.test.mjs, which strikes in other ways.
-const BOUND = (0.1 + 0.2 + 0.3 + 0.1) * SLACK + 3_000;
+const BOUND = longestDelay(SLACK);
 const DISCARDS = 'chrome://discards/';
 
 // The browser's own page for that is for developers, and has to be allowed.

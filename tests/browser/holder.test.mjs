@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 
 import { askedBy, calls, events, keepCalling, openApp, openSignedIn, status } from './app.mjs';
 import { scenario } from './scenario.mjs';
-import { BLOWS, REFRESH, strike } from './strike.mjs';
+import { BLOWS, REFRESH, longestDelay, strike } from './strike.mjs';
 import { assertNoneStale } from './tokens.mjs';
 import { sleep, until } from './wait.mjs';
 
@@ -13,9 +13,7 @@ const server = { tokenLifetime: '12s', refreshIn: '8s' };
 const SLACK = 4_000;
 const TABS = 5;
 
-// From the first tab's refresh on: the stagger of another, its being later where it is hidden, its wait for
-// the lock, and that for the second one; each timer of a hidden tab may be late by a second.
-const BOUND = (0.1 + 0.2 + 0.3 + 0.1) * SLACK + 3_000;
+const BOUND = longestDelay(SLACK);
 
 // In a profile of its own, so that the others neither hear of it nor share its lock.
 async function openTabs(world, what) {

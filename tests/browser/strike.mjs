@@ -7,6 +7,11 @@ import { until } from './wait.mjs';
 
 export const REFRESH = '/auth/v1/refresh';
 
+// When another tab has refreshed at the latest, in ms from the refresh that was struck on: its stagger, its being
+// later where it is hidden, its wait for the lock, and that for the second one; each timer of a hidden tab may be
+// late by a second.
+export const longestDelay = (slack) => (0.1 + 0.2 + 0.3 + 0.1) * slack + 3_000;
+
 // How a tab can be struck: `blow`, and where it survives that, what brings it `back`.
 export const BLOWS = {
   crashed: { blow: (page) => page.crash() },

@@ -2,11 +2,20 @@
 
 use std::time::Instant;
 
-use fiftyten_server::store::{Store, StoreError};
+use fiftyten_server::store::{SecretHash, Session, Store, StoreError};
 use tokio::time::{Duration, timeout};
 
 use crate::cluster::{Cluster, OWNER};
 use crate::store_suite::{T0, add_user, ended_at, open_session};
+
+/// Has every write to a session wait, until the transaction ends.
+const HOLD_SESSIONS: &str = "BEGIN; SELECT 1 FROM sessions FOR UPDATE";
+
+/// A session of the only user.
+async fn one_session(store: &dyn Store) -> (Session, SecretHash) {
+    let user = add_user(store, "ada@example.test").await;
+    open_session(store, &user, T0).await
+}
 
 #[tokio::test]
 async fn a_connection_that_was_cut_off_is_replaced_and_the_next_call_succeeds() {
@@ -41,10 +50,9 @@ async fn a_statement_that_takes_too_long_is_given_up_and_nothing_was_done() {
     let cluster = Cluster::shared();
     let url = cluster.database().await;
     let store = super::open(&url).await;
-    let user = add_user(&*store, "ada@example.test").await;
-    let (session, secret) = open_session(&*store, &user, T0).await;
+    let (session, secret) = one_session(&*store).await;
     let admin = cluster.superuser(&url).await;
-    admin.batch_execute("BEGIN; SELECT 1 FROM sessions FOR UPDATE").await.unwrap();
+    admin.batch_execute(HOLD_SESSIONS).await.unwrap();
     let began = Instant::now();
     let ended = store.end_session(&session.id, None, T0 + 1).await;
     assert!(matches!(ended, Err(StoreError::Busy)), "{ended:?}");
@@ -60,10 +68,9 @@ async fn writes_that_find_no_free_connection_are_told_to_come_back_and_reads_go_
     let cluster = Cluster::shared();
     let url = cluster.database().await;
     let store = super::open(&url).await;
-    let user = add_user(&*store, "ada@example.test").await;
-    let (session, secret) = open_session(&*store, &user, T0).await;
+    let (session, secret) = one_session(&*store).await;
     let admin = cluster.superuser(&url).await;
-    admin.batch_execute("BEGIN; SELECT 1 FROM sessions FOR UPDATE").await.unwrap();
+    admin.batch_execute(HOLD_SESSIONS).await.unwrap();
     let mut writes = tokio::task::JoinSet::new();
     for _ in 0..20 {
         let (store, session) = (std::sync::Arc::clone(&store), session.id.clone());
@@ -83,8 +90,7 @@ async fn writes_that_find_no_free_connection_are_told_to_come_back_and_reads_go_
 async fn a_server_that_was_stopped_is_unavailable_until_it_is_back() {
     let cluster = Cluster::start(&[]);
     let store = super::open(&cluster.database().await).await;
-    let user = add_user(&*store, "ada@example.test").await;
-    let (session, secret) = open_session(&*store, &user, T0).await;
+    let (session, secret) = one_session(&*store).await;
     for round in 1..3 {
         cluster.stop();
         for _ in 0..3 {
@@ -106,8 +112,7 @@ async fn a_server_that_falls_silent_is_given_up_in_time_and_replaced() {
     let cluster = Cluster::shared();
     let url = cluster.database().await;
     let store = super::open(&url).await;
-    let user = add_user(&*store, "ada@example.test").await;
-    let (session, secret) = open_session(&*store, &user, T0).await;
+    let (session, secret) = one_session(&*store).await;
     for _ in 0..8 {
         assert_eq!(ended_at(&*store, &secret).await, None);
     }
