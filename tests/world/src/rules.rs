@@ -62,7 +62,8 @@ pub struct Rules {
     pub poll_while_hidden: bool,
     /// Whether messages may be lost or late.
     pub letters: bool,
-    /// Whether the timers of hidden pages may be a minute late.
+    /// Whether the timers of hidden pages may be a minute late, as in a browser that throttles them however they
+    /// were set. Chromium spares those of this package, see `src/web/timer.rs`.
     pub throttle: bool,
     /// Whether an answer may come though its call was aborted.
     pub late: bool,
