@@ -266,7 +266,7 @@ fn test(words: Vec<String>) -> Result<Task> {
     while let Some(word) = words.next() {
         match word.as_str() {
             "--long" => options.long = true,
-            "--only" => options.only = steps(&value("--only", words.next())?)?,
+            "--only" => options.only.extend(steps(&value("--only", words.next())?)?),
             "--filter" => options.filter = Some(value("--filter", words.next())?),
             other => return Err(unknown("test", other)),
         }
@@ -424,6 +424,8 @@ mod tests {
         let test =
             Test { long: true, only: vec![Step::Native, Step::Browser], filter: Some("sleep".to_owned()) };
         assert_eq!(parse("test --only native,browser --long --filter sleep"), Ok(Task::Test(test)));
+        let test = Test { only: vec![Step::Fmt, Step::Native, Step::Browser], ..Test::default() };
+        assert_eq!(parse("test --only fmt --only native,browser"), Ok(Task::Test(test)));
     }
 
     #[test]
