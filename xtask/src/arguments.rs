@@ -168,7 +168,7 @@ Runs every step, goes on after one that fails, and ends with a summary. The last
     recipes    the verifier's recipes for other languages, as they stand in the document
     browser    tests in real browsers, of the packed package against the real server
 
-    --long           the long forms of the tests, too: minutes become hours
+    --long           the long forms of the tests, too: about half an hour more
     --only STEP,…    only these steps
     --filter TEXT    only tests whose name contains TEXT (of the last four steps)
 ";
