@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 
 import { calls, events, keepCalling, openSignedIn, refreshes } from './app.mjs';
 import { scenario } from './scenario.mjs';
-import { until } from './wait.mjs';
+import { timely, until } from './wait.mjs';
 
 // The first refresh is due 50 s after sign-in, the third 150; each may be late by the stagger, 1 s.
 scenario('three refreshes come 50 s apart, and a call every second is never refused', { server: {}, timeout: 200_000 }, async (world) => {
@@ -19,12 +19,15 @@ scenario('three refreshes come 50 s apart, and a call every second is never refu
   const gaps = times.slice(1).map((t, place) => t - times[place]);
   world.t.diagnostic(`ms between refreshes: ${gaps.join(', ')}`);
   // The stagger is 0 to 1 s; a busy machine may add to it, but never takes away.
-  for (const gap of gaps) assert.ok(gap >= 49_900 && gap <= 52_000, `${gap} ms`);
+  for (const gap of gaps) {
+    assert.ok(gap >= 49_900, `${gap} ms`);
+    timely(gap <= 52_000, `${gap} ms`);
+  }
   assert.deepEqual(timed().map(({ status }) => status), [200, 200, 200]);
   assert.deepEqual(refreshes(world).map(({ reason }) => reason), ['start', 'timer', 'timer', 'timer']);
 
   const made = (await calls(page)).filter(({ done }) => done);
-  assert.ok(made.length >= 145, `${made.length} calls`);
+  timely(made.length >= 145, `${made.length} calls`);
   assert.deepEqual([...new Set(made.map((call) => call.status ?? call.error))], [200]);
   assert.equal((await events(page, 'refreshed')).length, 3);
   assert.equal((await events(page, 'degraded')).length, 0);

@@ -1,5 +1,16 @@
 // Waiting, always with a bound.
 
+// Something was not there in time, or came too often in a time: what a busy machine can bring about by itself. A
+// scenario that ends so is run once more, and the summary tells it; any other failure stands.
+export class Late extends Error {
+  name = 'Late';
+}
+
+// As `assert.ok`, for what depends on how fast the machine is.
+export function timely(condition, message) {
+  if (!condition) throw new Late(message);
+}
+
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 // Resolves with the condition's value as soon as it is truthy; rejects after `timeout` ms, naming
@@ -17,7 +28,7 @@ export async function until(condition, { what = String(condition), timeout = 10_
     }
     if (performance.now() >= deadline) {
       const seen = last instanceof Error ? last.message : JSON.stringify(last);
-      throw new Error(`waited ${timeout} ms for ${what}; seen last: ${seen}`);
+      throw new Late(`waited ${timeout} ms for ${what}; seen last: ${seen}`);
     }
     await sleep(every);
   }
@@ -27,7 +38,7 @@ export async function until(condition, { what = String(condition), timeout = 10_
 export async function within(ms, what, promise) {
   let timer;
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no ${what} within ${Math.round(ms)} ms`)), ms);
+    timer = setTimeout(() => reject(new Late(`no ${what} within ${Math.round(ms)} ms`)), ms);
   });
   try {
     return await Promise.race([promise, late]);

@@ -41,6 +41,9 @@ pub(crate) fn summary(reports: &[Report]) -> String {
         for reason in &report.totals.reasons {
             let _ = writeln!(text, "skipped in {}: {reason}", report.step.name());
         }
+        for late in &report.totals.twice {
+            let _ = writeln!(text, "ran twice in {}, late at first: {late}", report.step.name());
+        }
     }
     for report in reports {
         if let Some(problem) = &report.problem {
@@ -110,6 +113,17 @@ mod tests {
         let text = summary(&[report(Step::Native, 1, 0, 1)]);
         assert!(text.contains("skipped in native: test 0: no time\n"), "{text}");
         assert!(text.contains("not asked for: fmt, clippy, package, recipes, browser\n"), "{text}");
+    }
+
+    #[test]
+    fn says_what_ran_twice() {
+        let mut reports = [report(Step::Browser, 1, 0, 0)];
+        reports[0].totals.twice.push("test 3: no answer within 5 ms".to_owned());
+        let text = summary(&reports);
+        assert!(
+            text.contains("ran twice in browser, late at first: test 3: no answer within 5 ms\n"),
+            "{text}"
+        );
     }
 
     #[test]

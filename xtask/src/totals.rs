@@ -10,6 +10,8 @@ pub(crate) struct Totals {
     pub(crate) skipped: u64,
     /// The skipped tests that have a name in the output: `name: why`.
     pub(crate) reasons: Vec<String>,
+    /// The tests that were late at their first try, and run again: `name: what was late`.
+    pub(crate) twice: Vec<String>,
     /// The tests of the suite that runs in several browser engines.
     pub(crate) engines: Vec<Outcome>,
 }
@@ -25,6 +27,7 @@ impl Totals {
         self.failed += other.failed;
         self.skipped += other.skipped;
         self.reasons.extend(other.reasons);
+        self.twice.extend(other.twice);
         self.engines.extend(other.engines);
     }
 
@@ -66,6 +69,9 @@ const NODE: [&str; 8] = ["tests", "suites", "pass", "fail", "cancelled", "skippe
 /// What Node says of a test that a name pattern left out.
 const LEFT_OUT: &str = "test name does not match pattern";
 
+/// What `tests/browser/scenario.mjs` says of a test that it runs once more.
+const TWICE: &str = "ℹ ran twice: ";
+
 /// Reads the output of Node's test runner, in its `spec` or `tap` form: the sum over its runs.
 pub(crate) fn of_node_test(output: &str) -> Totals {
     let mut totals = Totals::default();
@@ -82,6 +88,7 @@ pub(crate) fn of_node_test(output: &str) -> Totals {
             }
         } else {
             totals.engines.extend(Outcome::of_line(line));
+            totals.twice.extend(line.trim_start().strip_prefix(TWICE).map(str::to_owned));
         }
         // A run ends with all of these lines, one after the other; anything less is a test's own output.
         match counted_by_node(line, NODE[block.len()]) {
@@ -217,6 +224,13 @@ ok 3 - c # SKIP
     fn sums_the_runs_of_node() {
         let twice = of_node_test(&format!("{SPEC}{SPEC}"));
         assert_eq!((twice.passed, twice.failed, twice.skipped), (4, 4, 6));
+    }
+
+    #[test]
+    fn a_test_that_ran_twice_is_told() {
+        let output = SPEC.replace("✖ d", "  ℹ ran twice: d: no answer within 5 ms\n✖ d");
+        let twice = ["d: no answer within 5 ms".to_owned()].into();
+        assert_eq!(of_node_test(&output), Totals { twice, ..of_node_test(SPEC) });
     }
 
     #[test]
