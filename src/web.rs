@@ -34,7 +34,7 @@ use crate::message::Message;
 use crate::session::{Gate, Rejection, Session, Status};
 use crate::token::{Serial, Token};
 
-use channel::Channel;
+use channel::{Channel, Echo};
 use host::Host;
 use http::{Call, Endpoints};
 use lifecycle::Listeners;
@@ -69,6 +69,9 @@ struct Shell {
     listeners: RefCell<Option<Listeners>>,
     /// Closed while the page is put away, so that it may be.
     channel: RefCell<Option<Channel>>,
+    /// Something was told, and the lock that is given back next waits until it is on its way.
+    told: Cell<bool>,
+    echo: RefCell<Option<Echo>>,
     locks: RefCell<Vec<Wish>>,
 }
 
@@ -110,6 +113,8 @@ impl Handle {
                 bearer: RefCell::default(),
                 listeners: RefCell::default(),
                 channel: RefCell::new(channel),
+                told: Cell::default(),
+                echo: RefCell::default(),
                 locks: RefCell::default(),
             }
         });
@@ -248,6 +253,7 @@ impl Handle {
         self.0.drive(|session, now| session.handle(Event::Close, now));
         self.0.listeners.take();
         self.0.channel.take();
+        self.0.echo.take();
         self.0.timer.clear();
         self.0.bearer.take();
     }
@@ -342,13 +348,20 @@ impl Shell {
         }
     }
 
-    fn unlock(&self, id: RequestId) {
+    fn unlock(self: &Rc<Self>, id: RequestId) {
         let mut locks = self.locks.borrow_mut();
         let place = locks.iter().position(|wish| wish.is_for(id));
         let wish = place.map(|place| locks.swap_remove(place));
         drop(locks);
-        if let Some(wish) = wish {
-            wish.end();
+        let told = self.told.take();
+        match wish {
+            Some(wish) if told => {
+                let echo = Echo::send(wish, self.endpoints.shared_name(), self);
+                // The one before it, if it is still out, is not waited for any longer.
+                drop(self.echo.replace(echo));
+            }
+            Some(wish) => wish.end(),
+            None => {}
         }
     }
 
@@ -356,6 +369,7 @@ impl Shell {
         let now = self.now();
         if let Some(channel) = &*self.channel.borrow() {
             channel.tell(message, now);
+            self.told.set(true);
         }
     }
 

@@ -4,9 +4,9 @@
 //! Moments travel on the wall clock, the only one that tabs share: each has a monotonic clock of
 //! its own, and the time of receipt says nothing, because messages wait where a page is frozen.
 
-use std::rc::Weak;
+use std::rc::{Rc, Weak};
 
-use js_sys::{Date, Reflect};
+use js_sys::{Date, JsString, Math, Reflect};
 use wasm_bindgen::prelude::*;
 use web_sys::{BroadcastChannel, MessageEvent};
 
@@ -15,6 +15,7 @@ use crate::event::{EndReason, Event};
 use crate::message::{Handover, Message};
 use crate::protocol::member;
 use crate::token::Grant;
+use crate::web::lock::Wish;
 use crate::web::record::{Value, object};
 use crate::web::{Shell, body};
 
@@ -57,6 +58,43 @@ impl Channel {
 impl Drop for Channel {
     fn drop(&mut self) {
         self.0.close();
+    }
+}
+
+/// Comes back when everything that was told before is on its way to the other tabs: what a page tells itself
+/// goes the same way. Until then, or until this is dropped, the lock is kept: a grant to the next tab might
+/// overtake the token, and that tab would refresh once more.
+pub(super) struct Echo {
+    kept: Option<Wish>,
+    ends: Option<[BroadcastChannel; 2]>,
+}
+
+impl Echo {
+    /// None, and the lock is given back at once, where it can't be heard.
+    pub(super) fn send(kept: Wish, name: &str, shell: &Rc<Shell>) -> Option<Self> {
+        // Nobody else's, in this page or another.
+        let name = String::from(JsString::from(name).concat(&Math::random().into()));
+        let open = || BroadcastChannel::new(&name).ok();
+        let mut echo = Self { kept: Some(kept), ends: None };
+        let shell = Rc::downgrade(shell);
+        let heard = Closure::once_into_js(move || {
+            if let Some(shell) = shell.upgrade() {
+                shell.echo.take();
+            }
+        });
+        let [from, to] = echo.ends.insert([open()?, open()?]);
+        to.set_onmessage(Some(heard.unchecked_ref()));
+        from.post_message(&JsValue::NULL).ok()?;
+        Some(echo)
+    }
+}
+
+impl Drop for Echo {
+    fn drop(&mut self) {
+        self.ends.iter().flatten().for_each(BroadcastChannel::close);
+        if let Some(kept) = self.kept.take() {
+            kept.end();
+        }
     }
 }
 

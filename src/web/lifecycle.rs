@@ -69,7 +69,11 @@ impl Listeners {
             }
             // Set anew, now that the page is hidden or seen, and outside any timer.
             shell.timer.clear();
+            let still = matches!(event, Event::Frozen | Event::PutAway);
             shell.drive(|session, now| session.handle(event, now));
+            if still {
+                shell.echo.take();
+            }
             if away {
                 shell.put_away(true);
             }

@@ -46,6 +46,8 @@ impl Wish {
 
 /// Asks for the lock. The answer is an event, sooner or later; where there are no locks, at once.
 pub(super) fn ask(shell: &Rc<Shell>, name: &str, id: RequestId) {
+    // It would wait for this page's own, where that one is still kept.
+    shell.echo.take();
     if try_ask(shell, name, id).is_err() {
         fail(shell, id);
     }

@@ -34,6 +34,7 @@ const CASES = {
       };
     },
   },
+  'a BroadcastChannel that delivers nothing': { spoil: () => (BroadcastChannel.prototype.postMessage = () => {}) },
   'no Web Locks': { told: true, spoil: () => Object.defineProperty(Navigator.prototype, 'locks', { get: () => undefined }) },
   'Web Locks that are null': { told: true, spoil: () => Object.defineProperty(Navigator.prototype, 'locks', { get: () => null }) },
   'Web Locks whose getter throws': {

@@ -4,10 +4,12 @@ import assert from 'node:assert/strict';
 
 import { endElsewhere, events, openApp, openSignedIn, refreshes, status } from './app.mjs';
 import { scenario } from './scenario.mjs';
+import { assertNoneStale } from './tokens.mjs';
 import { sleep, timely, until } from './wait.mjs';
 
 const compressed = { tokenLifetime: '12s', refreshIn: '8s' };
 const CYCLE = 8_000;
+const shortest = { tokenLifetime: '5s', refreshIn: '3s' };
 const keepsPolling = { options: { pollWhileHidden: true } };
 
 async function openTabs(world, count) {
@@ -58,6 +60,34 @@ scenario('signing in in one tab signs the others in', { server: compressed }, as
     await page.show();
     await until(async () => (await status(page)) === 'signedin', { what: 'the tab to be signed in', timeout: 4_000 });
   }
+});
+
+// As they do after a sleep, or when the browser lets the timers of hidden tabs run once a minute. The tab that
+// refreshes gives its lock back when the token is on its way: else the next may get the lock before it hears.
+scenario('hidden tabs that all call in the moment after the token ended refresh once', { server: shortest, timeout: 180_000 }, async (world) => {
+  const pages = [await openSignedIn(world)];
+  while (pages.length < 12) pages.push(await openApp(world));
+  for (const page of pages) await page.until(() => window.app.session.status === 'signedin');
+  // Nobody polls: another tab is in front.
+  await world.newPage('/t/plain.html');
+  const rounds = [];
+  while (rounds.length < 6) {
+    await sleep(5_500);
+    const from = Date.now();
+    const callAt = (at) => {
+      const moment = new Promise((resolve) => setTimeout(resolve, at - Date.now()));
+      window.made = moment.then(() => window.app.session.fetch('/api/me')).then(({ status }) => status, ({ code }) => code);
+    };
+    await Promise.all(pages.map((page) => page.evaluate(`(${callAt})(${from + 1_500})`)));
+    const made = await Promise.all(pages.map((page) => page.evaluate(() => window.made)));
+    assert.deepEqual([...new Set(made)], [200]);
+    rounds.push(refreshes(world).filter(({ t }) => t >= from).map(({ t, reason }) => `${reason} after ${t - from} ms`));
+  }
+  const told = rounds.map((round) => round.join(' and ')).join('; ');
+  world.t.diagnostic(`refreshes of ${pages.length} tabs: ${told}`);
+  assert.ok(rounds.every((round) => round.length >= 1));
+  timely(rounds.flat().length <= rounds.length + 1, told);
+  assertNoneStale(world);
 });
 
 // Any script of the origin can write to the channel: what is not of the protocol, or not possible, is nothing.
