@@ -87,6 +87,7 @@ pub struct Reading {
 pub struct Clock {
     anchor: Reading,
     anchored_at: Instant,
+    set_back_at: Instant,
     last: Instant,
 }
 
@@ -100,7 +101,7 @@ impl Clock {
     pub const fn new(reading: Reading) -> Self {
         // Not zero, so that an instant a while before the start can be told from the start.
         let start = Instant(1 << 40);
-        Self { anchor: reading, anchored_at: start, last: start }
+        Self { anchor: reading, anchored_at: start, set_back_at: Instant(0), last: start }
     }
 
     /// When the two clocks were last found to differ, or the start: a timer that was set before then, by the
@@ -108,6 +109,13 @@ impl Clock {
     #[must_use]
     pub const fn anchored_at(&self) -> Instant {
         self.anchored_at
+    }
+
+    /// When the wall clock was last found to be set back; a moment before the start if it was not. What it
+    /// says has passed since an earlier moment is too little.
+    #[must_use]
+    pub const fn set_back_at(&self) -> Instant {
+        self.set_back_at
     }
 
     /// The moment that `reading` stands for: never before one returned earlier.
@@ -118,6 +126,9 @@ impl Clock {
         // `wall` is zero for a clock set back, which is then told apart by its raw difference.
         let behind = self.anchor.wall.saturating_sub(reading.wall);
         if mono.abs_diff(wall).saturating_add(behind) > Self::TOLERANCE.0 {
+            if mono > wall {
+                self.set_back_at = now;
+            }
             self.anchor = reading;
             self.anchored_at = now;
         }
@@ -163,6 +174,21 @@ mod tests {
         let woke = clock.now(at(9_000, 2 * HOUR));
         clock.now(at(9_500, 2 * HOUR + 500));
         assert_eq!(clock.anchored_at(), woke);
+    }
+
+    #[test]
+    fn it_tells_when_the_wall_clock_was_set_back_and_no_sleep_or_jump_forward_passes_for_that() {
+        let (mut clock, start) = started(48 * HOUR);
+        clock.now(at(1_000, 50 * HOUR));
+        clock.now(at(2_000, 49 * HOUR + 59 * 60_000 + 59_500));
+        assert!(clock.set_back_at() < start);
+        // By less than has passed since it was looked at last: it stands later than then.
+        let later = clock.now(at(62_000, 50 * HOUR + 30_000));
+        assert_eq!(clock.set_back_at(), later);
+        clock.now(at(62_001, 60 * HOUR));
+        assert_eq!(clock.set_back_at(), later);
+        let day = clock.now(at(63_000, 36 * HOUR));
+        assert_eq!(clock.set_back_at(), day);
     }
 
     #[test]

@@ -260,8 +260,18 @@ impl Handle {
 }
 
 impl Shell {
-    fn now(&self) -> Instant {
-        self.clock.borrow_mut().now(time::read())
+    fn now(self: &Rc<Self>) -> Instant {
+        let mut clock = self.clock.borrow_mut();
+        let before = clock.set_back_at();
+        let now = clock.now(time::read());
+        let was_set_back = clock.set_back_at() != before;
+        drop(clock);
+        if was_set_back && self.channel.borrow().is_some() {
+            // What was told before may wait in the queue of a page that stood still, and would seem younger
+            // than it is: a channel that is opened now does not bring it.
+            self.put_away(false);
+        }
+        now
     }
 
     fn drive<R>(self: &Rc<Self>, verb: impl FnOnce(&mut Session, Instant) -> R) -> R {
@@ -365,7 +375,7 @@ impl Shell {
         }
     }
 
-    fn tell(&self, message: Message) {
+    fn tell(self: &Rc<Self>, message: Message) {
         let now = self.now();
         if let Some(channel) = &*self.channel.borrow() {
             channel.tell(message, now);

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 
-import { callAtOnce, calls, events, keepCalling, openApp, openSignedIn, refreshes, status } from './app.mjs';
+import { call, callAtOnce, calls, events, keepCalling, openApp, openSignedIn, refreshes, status } from './app.mjs';
 import { Chromium } from './chromium.mjs';
 import { scenario } from './scenario.mjs';
 import { assertNoneStale } from './tokens.mjs';
@@ -127,6 +127,36 @@ for (const [what, start, jumps] of [
     }
   });
 }
+
+// What one tab told another while it stood still, and before the clock was set back, is older than it seems.
+scenario('a token that waited for a tab that stood still is not taken for younger where the clock was set back', { server: { tokenLifetime: '12s', refreshIn: '8s' }, skip, timeout: 90_000 }, async (world) => {
+  const { clock, browser, world: there } = await wholeBrowser(world, 0);
+  try {
+    const first = await openSignedIn(there, { tab: 'first', options: { pollWhileHidden: true } });
+    const second = await openApp(there, { tab: 'second', noteMade: true });
+    await second.until(() => window.app.session.refreshIn > 7_000);
+    await second.findRenderer();
+    await second.stopRenderer();
+    // The second tab's token has most of its life before it, and the first one has a newer.
+    world.proxy.fault('/api/me', { status: 401 }, { times: 1 });
+    assert.equal((await call(first)).status, 200);
+    assert.deepEqual(refreshes(world).at(-1).reason, 'rejected');
+    await sleep(6_500);
+    await first.close();
+    clock.set(-6);
+    const from = Date.now();
+    second.continueRenderer();
+    await keepCalling(second, 100);
+    // Past the end of every token there was, and of what they seemed to have.
+    await sleep(13_000);
+    const outcomes = (await calls(second)).filter(({ done }) => done).map((call) => call.status ?? call.error);
+    assert.ok(outcomes.length > 50, `${outcomes.length} calls`);
+    assert.deepEqual([...new Set(outcomes)], [200]);
+    assertNoneStale(world, from);
+  } finally {
+    await browser.close();
+  }
+});
 
 // By the clock on the wall an hour is left out, or comes twice.
 for (const [what, change, offsets] of [

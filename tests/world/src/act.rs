@@ -79,6 +79,7 @@ impl Act {
             Self::Sleep(3_600_000),
             Self::Jump(86_400_000),
             Self::Jump(-86_400_000),
+            Self::Jump(-20_000),
             Self::Revoke,
             Self::Expire,
             Self::LoseCookie,

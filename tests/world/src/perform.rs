@@ -13,7 +13,7 @@ use crate::judge::violated;
 use crate::lock::Claim;
 use crate::mail::Letter;
 use crate::property::{Property, Result};
-use crate::rules::{LATE_POST, LIFE, POST, RENEW, SLACK};
+use crate::rules::{Broken, LATE_POST, LIFE, POST, RENEW, SLACK};
 use crate::server::{Call, Facts, Fate, Outcome, Purpose, row_of};
 use crate::tab::{Held, Life, Tab};
 use crate::verb::{Said, Verb};
@@ -48,13 +48,10 @@ impl World {
         cause: Cause,
         choose: &mut dyn Choose,
     ) -> Result<Said> {
-        let reading = self.machine.read(self.rules.broken);
         let mono = self.machine.mono();
         let jitter = self.rules.jitter;
         let true_now = self.machine.now;
-        let tab = &mut self.tabs[at];
-        let now = tab.clock.now(reading);
-        tab.truth.disturbed = false;
+        let (now, _) = self.look(at);
         self.foresee(at, &verb, now);
         let tab = &mut self.tabs[at];
         let before = (cause == Cause::Late || tab.truth.closed).then(|| tab.core.clone());
@@ -110,6 +107,22 @@ impl World {
         }
         self.judge(&turn, had)?;
         Ok(said)
+    }
+
+    /// A tab looks at its clocks: the moment on them, and whether it finds the wall clock set back. As in
+    /// `src/web.rs`: it then hears nothing more of what it was told before.
+    pub(crate) fn look(&mut self, at: usize) -> (Instant, bool) {
+        let reading = self.machine.read(self.rules.broken);
+        let tab = &mut self.tabs[at];
+        let before = tab.clock.set_back_at();
+        let now = tab.clock.now(reading);
+        tab.truth.disturbed = false;
+        let set_back = tab.clock.set_back_at() != before && self.rules.broken != Some(Broken::ForgetsSetBack);
+        if set_back {
+            tab.truth.hears_nothing();
+            self.mail.retain(|letter| letter.to != at);
+        }
+        (now, set_back)
     }
 
     /// The reference model is told first.
@@ -331,10 +344,13 @@ impl World {
 
     /// A tab got a token: those that hear it and have that session have got it too.
     fn owe_token(&mut self, call: &Call) {
-        let now = self.machine.now;
+        let (now, reading) = (self.machine.now, self.machine.read(self.rules.broken));
         let Some(account) = self.tabs[call.tab].reference.account() else { return };
         self.each_listener(call.tab, |tab| {
-            if tab.reference.account() == Some(account) {
+            // Not believed where it was asked for before the clock was found to be set back.
+            let asked = tab.peek(reading) - Millis(now - call.asked);
+            let believed = !tab.truth.disturbed && asked > tab.clock.set_back_at();
+            if tab.reference.account() == Some(account) && believed {
                 tab.truth.told_token = Some((account, now, call.asked));
             }
         });

@@ -29,6 +29,8 @@ pub enum Broken {
     WallOnly,
     /// The shell reads only the monotonic clock.
     MonoOnly,
+    /// The shell believes how old a token is that it hears of though the wall clock was set back meanwhile.
+    ForgetsSetBack,
     /// The server reads the session's row first and dates the token later.
     DatesLate,
 }

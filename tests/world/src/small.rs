@@ -262,6 +262,17 @@ pub fn worlds(long: bool) -> Vec<Rules> {
             ..one()
         },
         Rules {
+            name: "2 tabs: set back",
+            tabs: 2,
+            start: BEFORE_RENEWAL,
+            horizon: 116_000,
+            marks: vec![75_000, 112_000],
+            acts: vec![Act::Stop(1), Act::Continue(1), Act::Jump(-20_000), Act::Request(1)],
+            turns: 4 + more,
+            jitter: false,
+            ..one()
+        },
+        Rules {
             name: "3 tabs: the lock",
             tabs: 3,
             start: 50_000,

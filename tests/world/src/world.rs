@@ -402,8 +402,14 @@ impl World {
     fn deliver(&mut self, place: usize, choose: &mut dyn Choose) -> Result {
         let letter = self.mail.remove(place);
         let to = letter.to;
-        let now = self.tabs[to].peek(self.machine.read(self.rules.broken));
-        let Some(message) = letter.read(now, self.machine.wall()) else { return Ok(()) };
+        let (now, set_back) = self.look(to);
+        let Some(message) = letter
+            .read(now, self.machine.wall())
+            // It is older than it seems.
+            .filter(|message| !(set_back && matches!(message, Message::Token(_))))
+        else {
+            return Ok(());
+        };
         self.note(|| format!("tab {to}: hears {message:?}"));
         let reference = &mut self.tabs[to].reference;
         match &message {

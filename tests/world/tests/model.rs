@@ -54,20 +54,22 @@ worlds! {
     whatever_two_tabs_do_that_poll_while_hidden: "2 tabs: hidden",
     whoever_signs_in_and_out_in_another_tab: "2 tabs: accounts",
     whatever_two_tabs_sleep_through: "2 tabs: sleep",
+    however_the_clock_is_set_back_while_a_tab_stands_still: "2 tabs: set back",
     whatever_becomes_of_one_of_three_tabs: "3 tabs: the lock",
     whoever_signs_in_and_out_in_one_of_three_tabs: "3 tabs: accounts",
     whatever_three_tabs_do_not_hear: "3 tabs: letters",
 }
 
 /// What is broken, where it is looked for, and which property it breaks.
-const BROKEN: [(Broken, &str, Property); 29] = {
-    use Broken::{Core, DatesLate, MonoOnly, WallOnly};
+const BROKEN: [(Broken, &str, Property); 30] = {
+    use Broken::{Core, DatesLate, ForgetsSetBack, MonoOnly, WallOnly};
     [
         (Core(Mutation::GateIgnoresDeadline), "1 tab: clocks", Property::NoStaleRequest),
         (Core(Mutation::CountsFromAnswer), "1 tab: clocks", Property::NoStaleRequest),
         (Core(Mutation::CountsFromReceipt), "2 tabs: sleep", Property::NoStaleRequest),
         (WallOnly, "1 tab: clocks", Property::NoStaleRequest),
         (MonoOnly, "1 tab: clocks", Property::NoStaleRequest),
+        (ForgetsSetBack, "2 tabs: set back", Property::NoStaleRequest),
         (DatesLate, "1 tab: accounts", Property::RevokedWithinSixtySeconds),
         (Core(Mutation::SecondRefresh), "1 tab: answers", Property::OneRefreshPerTab),
         (Core(Mutation::TakesNoLock), "2 tabs: the lock", Property::OneRefreshPerBrowser),
