@@ -69,8 +69,7 @@ struct Shell {
     listeners: RefCell<Option<Listeners>>,
     /// Closed while the page is put away, so that it may be.
     channel: RefCell<Option<Channel>>,
-    /// Something was told, and the lock that is given back next waits until it is on its way.
-    told: Cell<bool>,
+    /// A token was told, and the lock waits until it is on its way.
     echo: RefCell<Option<Echo>>,
     locks: RefCell<Vec<Wish>>,
 }
@@ -113,7 +112,6 @@ impl Handle {
                 bearer: RefCell::default(),
                 listeners: RefCell::default(),
                 channel: RefCell::new(channel),
-                told: Cell::default(),
                 echo: RefCell::default(),
                 locks: RefCell::default(),
             }
@@ -358,28 +356,26 @@ impl Shell {
         }
     }
 
-    fn unlock(self: &Rc<Self>, id: RequestId) {
+    fn unlock(&self, id: RequestId) {
         let mut locks = self.locks.borrow_mut();
         let place = locks.iter().position(|wish| wish.is_for(id));
         let wish = place.map(|place| locks.swap_remove(place));
         drop(locks);
-        let told = self.told.take();
-        match wish {
-            Some(wish) if told => {
-                let echo = Echo::send(wish, self.endpoints.shared_name(), self);
-                // The one before it, if it is still out, is not waited for any longer.
-                drop(self.echo.replace(echo));
-            }
-            Some(wish) => wish.end(),
-            None => {}
+        let Some(wish) = wish else { return };
+        match &mut *self.echo.borrow_mut() {
+            Some(echo) => echo.keep(wish),
+            None => wish.end(),
         }
     }
 
     fn tell(self: &Rc<Self>, message: Message) {
         let now = self.now();
         if let Some(channel) = &*self.channel.borrow() {
+            if matches!(message, Message::Token(_)) && !self.locks.borrow().is_empty() {
+                let echo = Echo::await_next(self.endpoints.shared_name(), self);
+                drop(self.echo.replace(echo));
+            }
             channel.tell(message, now);
-            self.told.set(true);
         }
     }
 

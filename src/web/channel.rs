@@ -6,7 +6,7 @@
 
 use std::rc::{Rc, Weak};
 
-use js_sys::{Date, JsString, Math, Reflect};
+use js_sys::{Date, Reflect};
 use wasm_bindgen::prelude::*;
 use web_sys::{BroadcastChannel, MessageEvent};
 
@@ -65,37 +65,37 @@ impl Drop for Channel {
     }
 }
 
-/// Comes back when everything that was told before is on its way to the other tabs: what a page tells itself
-/// goes the same way. Until then, or until this is dropped, the lock is kept: a grant to the next tab might
-/// overtake the token, and that tab would refresh once more.
+/// Hears what its own page tells, as the other tabs do and after them. Until then, or until this is dropped, a lock
+/// is kept: the grant to the next tab might overtake the token, and that tab would refresh once more.
 pub(super) struct Echo {
+    channel: BroadcastChannel,
     kept: Option<Wish>,
-    ends: Option<[BroadcastChannel; 2]>,
 }
 
 impl Echo {
-    /// None, and the lock is given back at once, where it can't be heard.
-    pub(super) fn send(kept: Wish, name: &str, shell: &Rc<Shell>) -> Option<Self> {
-        // Nobody else's, in this page or another.
-        let name = String::from(JsString::from(name).concat(&Math::random().into()));
-        let open = || BroadcastChannel::new(&name).ok();
-        let mut echo = Self { kept: Some(kept), ends: None };
+    /// None where there are no channels.
+    pub(super) fn await_next(name: &str, shell: &Rc<Shell>) -> Option<Self> {
+        let channel = BroadcastChannel::new(name).ok()?;
         let shell = Rc::downgrade(shell);
         let heard = Closure::once_into_js(move || {
             if let Some(shell) = shell.upgrade() {
                 shell.echo.take();
             }
         });
-        let [from, to] = echo.ends.insert([open()?, open()?]);
-        to.set_onmessage(Some(heard.unchecked_ref()));
-        from.post_message(&JsValue::NULL).ok()?;
-        Some(echo)
+        channel.set_onmessage(Some(heard.unchecked_ref()));
+        Some(Self { channel, kept: None })
+    }
+
+    pub(super) fn keep(&mut self, lock: Wish) {
+        if let Some(before) = self.kept.replace(lock) {
+            before.end();
+        }
     }
 }
 
 impl Drop for Echo {
     fn drop(&mut self) {
-        self.ends.iter().flatten().for_each(BroadcastChannel::close);
+        self.channel.close();
         if let Some(kept) = self.kept.take() {
             kept.end();
         }
