@@ -7,7 +7,7 @@
 //!
 //! Those who could not have it ask for a second one, so that they don't all go ahead in the same
 //! moment: a pause at random would not keep them apart, because timers of hidden pages run once a
-//! second, all together.
+//! second, all together. Where that one is in the hand of another tab that stands still, everybody goes ahead.
 
 use crate::action::Action;
 use crate::clock::{Instant, Millis};
