@@ -34,7 +34,7 @@ async fn the_current_and_the_next_key_are_published_and_nothing_private() {
     let (header, _) = decode(&body.token);
     let signs: Vec<_> = keys.iter().filter(|key| key["kid"] == header["kid"]).collect();
     assert_eq!(signs.len(), 1, "and the next one does not sign yet");
-    let stored = world.store.sqlite.list_keys().await.unwrap();
+    let stored = world.store.sqlite.read_keys().await.unwrap().keys;
     let current = stored.iter().find(|key| key.state == KeyState::Current).unwrap();
     assert_eq!(header["kid"], current.kid);
 }
@@ -70,7 +70,7 @@ async fn servers_that_start_at_once_on_an_empty_store_sign_with_the_same_key() {
         start(Arc::clone(&stores[2]) as _),
         start(Arc::clone(&stores[3]) as _)
     );
-    let published = |server: &Result<Server, _>| server.as_ref().ok().unwrap().published_keys().json.clone();
+    let published = |server: &Result<Server, _>| server.as_ref().ok().unwrap().published_keys().json;
     let first = published(&servers.0);
     assert_eq!(first, published(&servers.1));
     assert_eq!(first, published(&servers.2));

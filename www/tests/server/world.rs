@@ -12,7 +12,8 @@ use fiftyten_server::account::{self, NewAccount};
 use fiftyten_server::clock::{Clock, ManualClock};
 use fiftyten_server::protocol::{Problem, RefreshBody};
 use fiftyten_server::store::{
-    Account, Found, NewSession, Result, SecretHash, Session, SqliteStore, Store, StoreError, StoredKey, User,
+    Account, Found, KeySet, KeySetVersion, NewSession, Result, SecretHash, Session, SqliteStore, Store,
+    StoreError, StoredKey, User,
 };
 use fiftyten_server::{Config, Secret, Server, SessionId, UserId};
 use serde::de::DeserializeOwned;
@@ -363,11 +364,11 @@ impl Store for TestStore {
         self.write()?.set_password(user, hash, at).await
     }
 
-    async fn list_keys(&self) -> Result<Vec<StoredKey>> {
-        self.read()?.list_keys().await
+    async fn read_keys(&self) -> Result<KeySet> {
+        self.read()?.read_keys().await
     }
 
-    async fn add_first_keys(&self, keys: Vec<StoredKey>) -> Result<()> {
-        self.write()?.add_first_keys(keys).await
+    async fn swap_keys(&self, seen: &KeySetVersion, keys: Vec<StoredKey>) -> Result<bool> {
+        self.in_background(self.write()?.swap_keys(seen, keys)).await
     }
 }
