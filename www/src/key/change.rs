@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::store::{KeySet, KeyState, Store, StoreError, StoredKey};
 
 use super::master::MasterKeys;
-use super::pair::{self, KeyPair, SigningAlgorithm};
+use super::pair::{KeyPair, SigningAlgorithm};
 use super::plan::{self, Change, Plan, Refusal};
 use super::ring::{self, KeyError};
 
@@ -147,8 +147,7 @@ pub(super) fn carry_out(
 
 fn make(algorithm: SigningAlgorithm, masters: &MasterKeys, state: KeyState, now_ms: u64) -> StoredKey {
     let pair = KeyPair::generate(algorithm);
-    let jwk = pair::jwk(algorithm, pair.public()).expect("a pair's public key is one");
-    let (kid, algorithm) = (pair::thumbprint(&jwk), algorithm.as_str());
+    let (kid, algorithm) = (pair.thumbprint(), algorithm.as_str());
     let sealed = masters.seal(&kid, algorithm, pair.private());
     StoredKey {
         kid,

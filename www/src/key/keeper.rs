@@ -140,7 +140,8 @@ impl Keeper {
             return Ok(ring); // who was waited for has read them
         }
         if failed_at.is_some_and(|at| at.elapsed() < PAUSE) {
-            return Err(StoreError::Busy.into());
+            let why = "the signing keys could not be read a moment ago".to_owned();
+            return Err(StoreError::Unavailable(why).into());
         }
         self.read(&mut failed_at).await?;
         Ok(self.known())

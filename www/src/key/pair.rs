@@ -128,6 +128,12 @@ impl KeyPair {
         }
     }
 
+    /// The `kid`: the thumbprint of the public key (RFC 7638, with SHA-256).
+    pub fn thumbprint(&self) -> String {
+        let jwk = jwk(self.algorithm(), self.public()).expect("a pair's public key is one");
+        thumbprint(&jwk)
+    }
+
     /// The signature of `message`, 64 bytes.
     ///
     /// # Panics

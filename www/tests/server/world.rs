@@ -210,6 +210,8 @@ pub(crate) enum Fault {
     Corrupt,
     /// Reads succeed, writes fail.
     ReadOnly,
+    /// The signing keys cannot be read or written, and all else can.
+    NoKeys,
 }
 
 pub(crate) const FAULTS: [Fault; 4] = [Fault::Busy, Fault::Unavailable, Fault::Corrupt, Fault::ReadOnly];
@@ -278,6 +280,13 @@ impl TestStore {
     fn write(&self) -> Result<&SqliteStore> {
         match self.fault.load(Ordering::SeqCst) {
             fault if fault == Fault::ReadOnly as u8 => Err(StoreError::Unavailable("disk full".into())),
+            _ => self.read(),
+        }
+    }
+
+    fn keys(&self) -> Result<&SqliteStore> {
+        match self.fault.load(Ordering::SeqCst) {
+            fault if fault == Fault::NoKeys as u8 => Err(StoreError::Unavailable("no such table".into())),
             _ => self.read(),
         }
     }
@@ -365,10 +374,11 @@ impl Store for TestStore {
     }
 
     async fn read_keys(&self) -> Result<KeySet> {
-        self.read()?.read_keys().await
+        self.keys()?.read_keys().await
     }
 
     async fn swap_keys(&self, seen: &KeySetVersion, keys: Vec<StoredKey>) -> Result<bool> {
-        self.in_background(self.write()?.swap_keys(seen, keys)).await
+        self.keys()?;
+        self.write()?.swap_keys(seen, keys).await
     }
 }
