@@ -43,5 +43,6 @@ pub(crate) const STALE_AFTER_MS: u64 = 30 * 1000;
 /// How often a server reads the keys, in ms: twice in vain, and the third time they are not yet stale.
 pub(crate) const READ_EVERY_MS: u64 = 10 * 1000;
 
-/// Allowance for the time that fetching keys takes, and for clocks of servers that differ, in ms.
+/// Allowance for the time that it takes to write a change and to fetch keys, and for clocks of servers that
+/// differ, in ms.
 const MARGIN_MS: u64 = 30 * 1000;

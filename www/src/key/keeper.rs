@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::store::{KeySet, KeySetVersion, KeyState, Store, StoreError};
+use crate::store::{KeySet, KeySetVersion, Store, StoreError};
 
 use super::STALE_AFTER_MS;
 use super::change::{carry_out, not_sealed};
@@ -162,10 +162,8 @@ impl Keeper {
                 break;
             }
             let keys = carry_out(set.keys, &changes, &self.plan, &self.masters, now_ms)?;
-            let current = keys.iter().find(|key| key.state == KeyState::Current);
-            let current = current.map(|key| key.kid.clone());
             if self.store.swap_keys(&set.version, keys).await? {
-                tracing::info!(current, ?changes, "the signing keys were changed as it was due");
+                tracing::info!(?changes, "changed the signing keys, as it was due");
             }
         }
         Ok(())
@@ -210,11 +208,18 @@ impl Keeper {
             Arc::new(KeyRing::read(&set.keys, &self.masters)?)
         };
         let version = set.version.clone();
-        self.known.send_if_modified(|known| {
+        let is_new = self.known.send_if_modified(|known| {
             let is_new = known.version != version;
             *known = Known { ring, version, read_at };
             is_new
         });
+        if is_new {
+            tracing::info!(
+                current = self.known().kid(),
+                keys = set.keys.len(),
+                "the signing keys have changed"
+            );
+        }
         Ok(set)
     }
 }

@@ -6,11 +6,12 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use axum::http::StatusCode;
 use fiftyten_server::clock::{Clock, SystemClock};
+use fiftyten_server::connection::{self, Limits};
 use fiftyten_server::key::{self, ChangeError, Demand, KeyError, MasterKeys, Refusal, SigningAlgorithm};
 use fiftyten_server::protocol::RefreshBody;
 use fiftyten_server::store::{KeyState, SqliteStore, Store, StoredKey};
 use fiftyten_server::{Config, Server, StartError};
-use fiftyten_verify::{Expect, KeySet, Verifier, VerifyError};
+use fiftyten_verify::{Expect, JwksUrl, KeySet, Verifier, VerifyError};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -254,9 +255,12 @@ async fn an_emergency_is_over_on_every_server_after_thirty_seconds_at_the_latest
     assert_eq!(kid(&late), stolen);
     assert!(kids(&call(bare("GET", PATH).send()).await).contains(&stolen));
     world.clock.advance(1);
-    for request in
-        [refresh(), post("/auth/v1/sessions").json(&credentials(EMAIL, PASSWORD)), bare("GET", PATH).send()]
-    {
+    for request in [
+        refresh(),
+        post("/auth/v1/sessions").json(&credentials(EMAIL, PASSWORD)),
+        bare("GET", PATH).send(),
+        bare("GET", "/readyz").send(),
+    ] {
         let refused = call(request).await;
         assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE, "never 401");
         assert_eq!(refused.code(), "unavailable");
@@ -272,6 +276,31 @@ async fn an_emergency_is_over_on_every_server_after_thirty_seconds_at_the_latest
     let body: RefreshBody = call(refresh()).await.json();
     assert_ne!(kid(&body), stolen);
     assert_eq!(body.session, refreshed.session);
+}
+
+#[tokio::test]
+async fn a_verifier_learns_of_an_emergency_from_the_first_token_with_a_new_key() {
+    let world = World::new().await;
+    // The verifier reads the true time.
+    let today = UNIX_EPOCH.elapsed().unwrap().as_millis() as u64;
+    world.clock.advance(today.wrapping_sub(world.clock.now_ms()));
+    let (cookie, before) = world.sign_in().await;
+    let listener = connection::listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let url = format!("http://{}{PATH}", listener.local_addr().unwrap());
+    let never = std::future::pending();
+    let served = tokio::spawn(connection::serve(listener, world.router(), Limits::default(), never));
+    let expect = Expect::new(world.server.config().issuer(), world.server.config().audience());
+    let url = JwksUrl::new(url).cool_down(Duration::ZERO);
+    let verifier = Verifier::from_jwks_url(url, expect).await.unwrap();
+    verifier.verify_or_fetch(&before.token).await.unwrap();
+
+    world.change(Demand::Replace).await.unwrap();
+    world.server.look_after_keys().await.unwrap();
+    verifier.verify_or_fetch(&before.token).await.expect("until it has fetched the keys");
+    let after: RefreshBody = world.refresh(&cookie).await.json();
+    verifier.verify_or_fetch(&after.token).await.expect("no token with a new key is refused");
+    assert_eq!(verifier.verify_or_fetch(&before.token).await.unwrap_err(), VerifyError::UnknownKey);
+    served.abort();
 }
 
 #[tokio::test]

@@ -95,7 +95,9 @@ async fn a_set_that_cannot_be_kept_changes_nothing<O: Future<Output = Arc<dyn St
     assert_eq!(shape(&store.read_keys().await.unwrap().keys), shape(&after.keys));
 }
 
-async fn of_many_that_swap_at_once_one_does<O: Future<Output = Arc<dyn Store>>>(open: &impl Fn() -> O) {
+pub(crate) async fn of_many_that_swap_at_once_one_does<O: Future<Output = Arc<dyn Store>>>(
+    open: &impl Fn() -> O,
+) {
     let stores = [open().await, open().await];
     for round in 0..10 {
         let tasks: Vec<_> = (0..8)
