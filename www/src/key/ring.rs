@@ -100,3 +100,64 @@ pub(super) fn open(key: &StoredKey, masters: &MasterKeys) -> Result<Option<Opene
         None => Err(KeyError::OtherMasterKey(key.kid.clone())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(algorithm: SigningAlgorithm, state: KeyState) -> StoredKey {
+        let pair = KeyPair::generate(algorithm);
+        StoredKey {
+            kid: pair.thumbprint(),
+            algorithm: algorithm.as_str().to_owned(),
+            private: pair.private(),
+            is_sealed: false,
+            public: pair.public().to_vec(),
+            state,
+            created_at: 1,
+            changed_at: 1,
+        }
+    }
+
+    fn current() -> StoredKey {
+        key(SigningAlgorithm::EdDsa, KeyState::Current)
+    }
+
+    fn next() -> StoredKey {
+        key(SigningAlgorithm::Es256, KeyState::Next)
+    }
+
+    fn read(keys: &[StoredKey]) -> Result<KeyRing, KeyError> {
+        KeyRing::read(keys, &MasterKeys::default())
+    }
+
+    #[test]
+    fn the_current_key_signs_and_all_are_published() {
+        let keys = [current(), next()];
+        let ring = read(&keys).unwrap();
+        assert_eq!(ring.kid(), keys[0].kid);
+        assert_eq!(ring.signing().public(), keys[0].public);
+        let published = &ring.published().json;
+        assert!(keys.iter().all(|key| published.contains(&key.kid)), "{published}");
+    }
+
+    #[test]
+    fn what_is_not_a_key_set_is_refused() {
+        let other = current();
+        for (what, keys) in [
+            ("none", vec![]),
+            ("none is current", vec![next()]),
+            ("two are current", vec![current(), current()]),
+            ("another name", vec![StoredKey { kid: other.kid.clone(), ..current() }, next()]),
+            ("another name", vec![current(), StoredKey { kid: other.kid.clone(), ..next() }]),
+            ("another public key", vec![StoredKey { public: other.public.clone(), ..current() }]),
+            ("a private key of another", vec![StoredKey { private: other.private, ..current() }]),
+            ("another algorithm", vec![StoredKey { algorithm: "ES256".to_owned(), ..current() }]),
+            ("an unknown algorithm", vec![current(), StoredKey { algorithm: "none".to_owned(), ..next() }]),
+            ("half a public key", vec![current(), StoredKey { public: vec![4; 33], ..next() }]),
+        ] {
+            let refused = read(&keys);
+            assert!(matches!(refused, Err(KeyError::Store(StoreError::Corrupt(_)))), "{what}: {refused:?}");
+        }
+    }
+}

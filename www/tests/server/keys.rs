@@ -384,6 +384,10 @@ async fn with_a_wrong_master_key_or_none_a_server_does_not_start_and_changes_not
     }
     assert_eq!(world.store.sqlite.read_keys().await.unwrap().version, before.version);
     start(sealed_under(&format!("{} {}", other(), one()))).await.unwrap();
+    // Nor does a key sign that cannot be opened.
+    let config = sealed_under(&other());
+    let changed = key::change(&*world.store.sqlite, &config, &Demand::Rotate, clock.now_ms()).await;
+    assert!(matches!(changed, Err(ChangeError::Keys(KeyError::OtherMasterKey(_)))));
     // Nor does the command line make keys that lie open beside those that are sealed.
     for demand in [Demand::Rotate, Demand::Replace] {
         let changed = key::change(&*world.store.sqlite, &Config::default(), &demand, clock.now_ms()).await;
@@ -391,7 +395,6 @@ async fn with_a_wrong_master_key_or_none_a_server_does_not_start_and_changes_not
     }
     assert_eq!(world.store.sqlite.read_keys().await.unwrap().version, before.version);
     // A lost master key is an emergency, and this is the way out.
-    let config = sealed_under(&other());
     key::change(&*world.store.sqlite, &config, &Demand::Replace, clock.now_ms()).await.unwrap();
     start(config).await.unwrap();
 }

@@ -119,6 +119,7 @@ mod tests {
         assert_eq!(number("synchronous").unwrap(), 2, "FULL: NORMAL may lose a revocation with the power");
         assert_eq!(number("fullfsync").unwrap(), 1);
         assert_eq!(number("foreign_keys").unwrap(), 1);
+        assert_eq!(number("secure_delete").unwrap(), 1, "what was deleted is overwritten");
     }
 
     #[test]
