@@ -72,6 +72,8 @@ pub struct Settings {
     pub made: Vec<(String, String, String)>,
     /// Variables that look like settings and are none.
     pub unknown_variables: Vec<String>,
+    /// Whether accounts other than its owner may read the file with the master key.
+    pub master_key_is_exposed: bool,
 }
 
 /// A setting that cannot be read or used.
@@ -129,6 +131,7 @@ impl Settings {
             log_format: Format::Text,
             made: Vec::new(),
             unknown_variables,
+            master_key_is_exposed: false,
         };
         if let (Some(_), Some(file)) = (layer.get(MASTER_KEY), layer.get("master_key_file")) {
             let why = "is set, and FIFTYTEN_MASTER_KEY too: keep one of them".to_owned();
@@ -184,9 +187,10 @@ impl Settings {
             "key_algorithm" => config.key_algorithm = algorithm(one(texts)?)?,
             "key_rotation" => config.key_rotation = duration(texts)?,
             "master_key_file" => {
-                let text =
-                    fs::read_to_string(one(texts)?).map_err(|error| format!("cannot be read: {error}"))?;
+                let path = Path::new(one(texts)?);
+                let text = fs::read_to_string(path).map_err(|error| format!("cannot be read: {error}"))?;
                 config.master_keys = Arc::new(MasterKeys::parse(&Zeroizing::new(text))?);
+                self.master_key_is_exposed = is_readable_by_others(path);
             }
             MASTER_KEY => config.master_keys = Arc::new(MasterKeys::parse(one(texts)?)?),
             "log" => {
@@ -271,6 +275,17 @@ fn algorithm(text: &str) -> Result<SigningAlgorithm, String> {
     let is_meant = |algorithm: &SigningAlgorithm| algorithm.as_str().eq_ignore_ascii_case(text);
     let found = SigningAlgorithm::ALL.into_iter().find(is_meant);
     found.ok_or_else(|| format!("{text:?} is neither EdDSA nor ES256"))
+}
+
+#[cfg(unix)]
+fn is_readable_by_others(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o077 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_readable_by_others(_: &Path) -> bool {
+    false
 }
 
 fn network(text: &str) -> Result<ipnet::IpNet, String> {

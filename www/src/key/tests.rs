@@ -1,5 +1,5 @@
 //! Rotations, as servers and verifiers live through them: several servers over one store, each of which reads it
-//! as rarely as it may, and verifiers whose keys are as old as they may be, or as new.
+//! as rarely as it may, by clocks that differ, and verifiers whose keys are as old as they may be, or as new.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, UNIX_EPOCH};
@@ -28,6 +28,18 @@ const OLDEST_MS: u64 = 2 * 300 * SECOND;
 /// A token's life is 60 s; this is its last moment by a clock that is exact.
 const LAST_MS: u64 = 60 * SECOND - 1;
 
+/// How far the servers' clocks are off, in ms. (Verifiers refuse tokens that are dated more than 5 s ahead.)
+const OFF_MS: [i64; 3] = [0, 4_000, -4_000];
+
+/// A clock that is off.
+struct Off(Arc<ManualClock>, i64);
+
+impl Clock for Off {
+    fn now_ms(&self) -> u64 {
+        self.0.now_ms().saturating_add_signed(self.1)
+    }
+}
+
 /// A rotation as soon as one is allowed.
 fn at_once(algorithm: SigningAlgorithm) -> Plan {
     Plan { algorithm, every_ms: 0, lead_ms: LEAD_MS, keep_ms: KEEP_MS }
@@ -36,6 +48,7 @@ fn at_once(algorithm: SigningAlgorithm) -> Plan {
 /// A server, and those who believe what it publishes.
 struct Server {
     keeper: Arc<Keeper>,
+    clock: Arc<Off>,
     reads_at: u64,
     /// What it has published, each with the time from which on.
     published: VecDeque<(u64, String)>,
@@ -45,14 +58,9 @@ struct Server {
 }
 
 impl Server {
-    async fn start(
-        plan: Plan,
-        masters: &Arc<MasterKeys>,
-        store: &Arc<dyn Store>,
-        clock: &Arc<ManualClock>,
-    ) -> Self {
+    async fn start(plan: Plan, masters: &Arc<MasterKeys>, store: &Arc<dyn Store>, clock: Arc<Off>) -> Self {
         let keeper =
-            Keeper::start_with(plan, STALE_AFTER_MS, masters, Arc::clone(store), Arc::clone(clock) as _);
+            Keeper::start_with(plan, STALE_AFTER_MS, masters, Arc::clone(store), Arc::clone(&clock) as _);
         let keeper = Arc::new(keeper.await.unwrap());
         let json = keeper.known().published().json.clone();
         let config = Config::default();
@@ -61,7 +69,7 @@ impl Server {
             Verifier::from_jwks(&json, expect).unwrap().with_cache(CacheLimits::new())
         };
         let (oldest, freshest) = (verifier(), verifier());
-        Self { keeper, reads_at: 0, published: [(0, json)].into(), oldest, freshest }
+        Self { keeper, clock, reads_at: 0, published: [(0, json)].into(), oldest, freshest }
     }
 
     /// Hands out what is published by now.
@@ -96,8 +104,9 @@ async fn run(plan: Plan, rotations: usize) -> Outcome {
     let masters = Arc::new(MasterKeys::parse(&"5a".repeat(32)).unwrap());
     let mut random = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut servers = Vec::new();
-    for _ in 0..3 {
-        servers.push(Server::start(plan, &masters, &store, &clock).await);
+    for off_ms in OFF_MS {
+        let clock = Arc::new(Off(Arc::clone(&clock), off_ms));
+        servers.push(Server::start(plan, &masters, &store, clock).await);
     }
     let minter = Arc::new(Minter::new(&Config::default()));
     let user = User {
@@ -121,19 +130,21 @@ async fn run(plan: Plan, rotations: usize) -> Outcome {
                 server.reads_at = now_ms + 10 * SECOND + u64::from(random.next_u32()) % (20 * SECOND - 1);
             }
             let (keeper, minter, user) = (Arc::clone(&server.keeper), Arc::clone(&minter), user.clone());
+            let dated_ms = server.clock.now_ms();
             mints.spawn(async move {
                 let ring = keeper.fresh().await.unwrap();
-                let body = minter.mint(&ring, &user, &SessionId::random(), now_ms).unwrap();
-                (body.token, ring.kid().to_owned(), ring.signing().algorithm())
+                let body = minter.mint(&ring, &user, &SessionId::random(), dated_ms).unwrap();
+                let last_ms = dated_ms - dated_ms % 1000 + LAST_MS; // tokens are dated in whole seconds
+                (body.token, last_ms, ring.kid().to_owned(), ring.signing().algorithm())
             });
         }
         let signed = mints.join_all().await;
         looks.join_all().await;
-        for (token, kid, algorithm) in signed {
+        for (token, last_ms, kid, algorithm) in signed {
             kids.insert(kid);
             outcome.algorithms.insert(algorithm.as_str());
             outcome.tokens += 1;
-            live.push_back((now_ms, token));
+            live.push_back((now_ms, last_ms, token));
         }
         // The first key was no rotation.
         outcome.rotations = kids.len() - 1;
@@ -142,14 +153,13 @@ async fn run(plan: Plan, rotations: usize) -> Outcome {
         let step_ms = 1 + u64::from(random.next_u32()) % (20 * SECOND);
         for server in &mut servers {
             server.publish(now_ms);
-            for (minted_at, token) in &live {
-                let dies_in_this_step = minted_at + LAST_MS < now_ms + step_ms;
+            for (minted_at, last_ms, token) in &live {
+                let dies_in_this_step = *last_ms < now_ms + step_ms;
                 if *minted_at != now_ms && !dies_in_this_step {
                     continue;
                 }
-                // Tokens are dated in whole seconds: the last moment is that of their second.
-                let last_ms = minted_at - minted_at % 1000 + LAST_MS;
-                let at = UNIX_EPOCH + Duration::from_millis(if dies_in_this_step { last_ms } else { now_ms });
+                let at_ms = if dies_in_this_step { *last_ms } else { now_ms };
+                let at = UNIX_EPOCH + Duration::from_millis(at_ms);
                 for (age, verifier) in [("oldest", &server.oldest), ("freshest", &server.freshest)] {
                     if let Err(error) = verifier.verify_at(token, at) {
                         outcome
@@ -159,7 +169,7 @@ async fn run(plan: Plan, rotations: usize) -> Outcome {
                 }
             }
         }
-        live.retain(|(minted_at, _)| minted_at + LAST_MS >= now_ms + step_ms);
+        live.retain(|(_, last_ms, _)| *last_ms >= now_ms + step_ms);
         let set = store.read_keys().await.unwrap();
         assert_eq!(set.keys.iter().filter(|key| key.state == KeyState::Current).count(), 1);
         outcome.most_keys = outcome.most_keys.max(set.keys.len());
@@ -169,7 +179,8 @@ async fn run(plan: Plan, rotations: usize) -> Outcome {
         if outcome.rotations >= half && random.next_u32().is_multiple_of(40) {
             let place = random.next_u32() as usize % servers.len();
             let es256 = Plan { algorithm: SigningAlgorithm::Es256, ..plan };
-            servers[place].keeper = Server::start(es256, &masters, &store, &clock).await.keeper;
+            let clock = Arc::clone(&servers[place].clock);
+            servers[place].keeper = Server::start(es256, &masters, &store, clock).await.keeper;
         }
         clock.advance(step_ms);
     }

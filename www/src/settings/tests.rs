@@ -200,6 +200,12 @@ fn a_master_key_comes_from_a_file_or_the_environment_and_is_shown_nowhere() {
         assert!(!format!("{settings:?}").contains("0f0f"));
     }
 
+    for (mode, is_exposed) in [(0o600, false), (0o400, false), (0o640, true), (0o644, true)] {
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        let settings = load(&[("master-key-file", path)], &[]).unwrap();
+        assert_eq!(settings.master_key_is_exposed, is_exposed, "{mode:o}");
+    }
+
     let refused = |settings: Result<Settings, String>, expected: &str| {
         let error = settings.unwrap_err();
         assert!(error.contains(expected) && !error.contains("0f0f") && !error.contains('\n'), "{error}");
