@@ -7,7 +7,7 @@ use clap::Subcommand;
 use fiftyten_server::Secret;
 use fiftyten_server::clock::{Clock, SystemClock};
 use fiftyten_server::key::{self, Demand, moment};
-use fiftyten_server::settings::Flags;
+use fiftyten_server::settings::{Flags, Settings};
 use fiftyten_server::store::{KeyState, StoredKey};
 
 use super::{Line, line, print, settings};
@@ -24,7 +24,7 @@ pub(super) enum Action {
         #[command(flatten)]
         place: Place,
         /// In an emergency, when the keys may be in other hands: replace all of them at once. Tokens that they
-        /// have signed are refused as soon as verifiers fetch the keys, after 5 min 30 s at the latest
+        /// have signed are refused as soon as verifiers fetch the keys, which they should every 5 minutes
         #[arg(long)]
         now: bool,
     },
@@ -51,7 +51,7 @@ pub(super) struct Place {
     /// A file, or postgres://user@host/database [env: FIFTYTEN_DATABASE] [default: fiftyten.db]
     #[arg(long, value_name = "PATH|URL")]
     database: Option<String>,
-    /// What new keys are for: EdDSA or ES256 [env: FIFTYTEN_KEY_ALGORITHM] [default: EdDSA]
+    /// What new keys are for: EdDSA or ES256 [env: FIFTYTEN_KEY_ALGORITHM] [default: as those there are]
     #[arg(long, value_name = "ALGORITHM")]
     key_algorithm: Option<String>,
     /// A file with the master key [env: FIFTYTEN_MASTER_KEY_FILE, FIFTYTEN_MASTER_KEY]
@@ -73,9 +73,13 @@ pub(super) async fn run(action: Action) -> Result<(), Line> {
 async fn change(place: Place, demand: Demand) -> Result<(), Line> {
     let Place { config, database, key_algorithm, master_key_file } = place;
     let database = database.map(|text| Arc::new(Secret::new(text)));
-    let config =
-        settings(&Flags { config, database, key_algorithm, master_key_file, ..Flags::default() })?.config;
+    let flags = Flags { config, database, key_algorithm, master_key_file, ..Flags::default() };
+    let Settings { mut config, made, .. } = settings(&flags)?;
     let store = config.database.open().await.map_err(line)?;
+    if !made.iter().any(|(name, ..)| name == "key_algorithm") {
+        let keys = store.read_keys().await.map_err(line)?.keys;
+        config.key_algorithm = demand.usual_algorithm(&keys).unwrap_or_default();
+    }
     show(&key::change(&*store, &config, &demand, SystemClock.now_ms()).await.map_err(line)?)
 }
 

@@ -28,6 +28,18 @@ pub enum Demand {
     Seal,
 }
 
+impl Demand {
+    /// What new keys are for where nobody says: the same as those there are, because verifiers can check
+    /// those. In an emergency they sign at once, and so it is the key that counts which signs now.
+    pub fn usual_algorithm(&self, keys: &[StoredKey]) -> Option<SigningAlgorithm> {
+        let first = if *self == Self::Replace { KeyState::Current } else { KeyState::Next };
+        let key = [first, KeyState::Current]
+            .into_iter()
+            .find_map(|state| keys.iter().find(|key| key.state == state))?;
+        SigningAlgorithm::parse(&key.algorithm)
+    }
+}
+
 /// Why a change was not made.
 #[derive(Debug)]
 pub enum ChangeError {

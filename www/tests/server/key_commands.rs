@@ -1,6 +1,7 @@
 //! `keys …` on the command line, while servers run, and what they make of a master key.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -61,11 +62,43 @@ fn keys(file: &Path) -> Vec<StoredKey> {
     on_file(file, async |store| store.read_keys().await.unwrap().keys)
 }
 
+#[test]
+fn new_keys_are_for_the_algorithm_that_is_in_use_unless_it_is_said_otherwise() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("test.db");
+    let database = file.to_str().unwrap();
+    drop(Process::start(&file, &["--key-algorithm", "ES256"]));
+    let algorithms = |listing: String| {
+        let of = |state| listing.lines().find(|line| line.contains(state)).unwrap().to_owned();
+        [of("  current  "), of("  next  ")].map(|line| line.split_whitespace().nth(1).unwrap().to_owned())
+    };
+    let listing = ok(&["keys", "list", "--database", database], "");
+    let next = listed(&listing, "next");
+    assert_eq!(algorithms(listing), ["ES256", "ES256"]);
+    let retire = ["keys", "retire", &next, "--database", database];
+    assert_eq!(
+        algorithms(ok(&[&retire[..], &["--key-algorithm", "EdDSA"]].concat(), "")),
+        ["ES256", "EdDSA"]
+    );
+    let replace = ["keys", "rotate", "--now", "--database", database];
+    assert_eq!(algorithms(ok(&replace, "")), ["ES256", "ES256"], "what every verifier can check");
+    assert_eq!(
+        algorithms(ok(&[&replace[..], &["--key-algorithm", "EdDSA"]].concat(), "")),
+        ["EdDSA", "EdDSA"]
+    );
+}
+
 /// A file with a master key, and its digits.
 fn master(folder: &TempDir, digit: char) -> (String, String) {
-    let (path, text) = (folder.path().join(format!("master-{digit}")), digit.to_string().repeat(64));
-    fs::write(&path, format!("{text}\n")).unwrap();
-    (path.to_str().unwrap().to_owned(), text)
+    let text = digit.to_string().repeat(64);
+    (private_file(folder, &format!("master-{digit}"), &format!("{text}\n")), text)
+}
+
+fn private_file(folder: &TempDir, name: &str, text: &str) -> String {
+    let path = folder.path().join(name);
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+    path.to_str().unwrap().to_owned()
 }
 
 /// Lets two servers live through an emergency; what the database is does not matter.
@@ -137,7 +170,7 @@ fn keys_are_rotated_and_retired_by_command_while_the_server_runs() {
     let listing = ok(&["keys", "retire", &first, "--database", database], "");
     assert!(!listing.contains(&first) && listing.lines().count() == 2, "{listing}");
     let listing = ok(&["keys", "retire", &es256, "--database", database], "");
-    assert!(!listing.contains(&es256) && listing.contains("  EdDSA  next"), "{listing}");
+    assert!(!listing.contains(&es256) && listing.contains("  ES256  next"), "{listing}");
     wait("the server publishes what is withdrawn", || {
         let published = published(&mut client);
         !published.contains(&first) && !published.contains(&es256)
@@ -154,9 +187,7 @@ fn a_master_key_seals_what_is_there_and_without_it_no_server_starts() {
     let database = file.to_str().unwrap();
     let (mine, text) = master(&folder, 'a');
     let (wrong, _) = master(&folder, 'b');
-    let both = folder.path().join("both");
-    fs::write(&both, format!("{}\n{text}\n", "b".repeat(64))).unwrap();
-    let both = both.to_str().unwrap();
+    let both = private_file(&folder, "both", &format!("{}\n{text}\n", "b".repeat(64)));
 
     let server = Process::start(&file, &[]);
     let published_before = published(&mut server.client());
@@ -190,15 +221,19 @@ fn a_master_key_seals_what_is_there_and_without_it_no_server_starts() {
         sealed,
         "nothing is lost, and nothing made"
     );
-    for good in [&*mine, both] {
+    for good in [&mine, &both] {
         let server = Process::start(&file, &["--master-key-file", good]);
         assert_eq!(published(&mut server.client()), published_before);
         server.signal("TERM");
         let (_, log) = server.wait();
-        assert!(!log.contains("UNENCRYPTED"), "{log}");
+        assert!(!log.contains("UNENCRYPTED") && !log.contains("chmod"), "{log}");
         let advises = log.contains("keys seal");
-        assert_eq!(advises, good == both, "{log}");
+        assert_eq!(advises, *good == both, "{log}");
     }
+    fs::set_permissions(&mine, PermissionsExt::from_mode(0o644)).unwrap();
+    let server = Process::start(&file, &["--master-key-file", &mine]);
+    server.signal("TERM");
+    assert!(server.wait().1.contains("may read the master key: chmod 600"), "and others may read it");
 }
 
 /// The ways in which bytes show up in a log.
