@@ -15,9 +15,13 @@ use super::*;
 use crate::clock::{Clock, ManualClock};
 use crate::config::Config;
 use crate::random::{SessionId, UserId};
-use crate::store::{KeyState, SqliteStore, Store, User};
+use crate::store::{KeyState, PostgresStore, PostgresUrl, SqliteStore, Store, User};
 use crate::token::Minter;
 use std::sync::Arc;
+
+#[allow(dead_code, reason = "not all that the tests use")]
+#[path = "../../tests/cluster/mod.rs"]
+mod cluster;
 
 const T0: u64 = 1_800_000_000_127;
 const SECOND: u64 = 1_000;
@@ -97,10 +101,8 @@ struct Outcome {
 }
 
 /// Lets `rotations` happen, and stops early at the first token that is refused.
-async fn run(plan: Plan, rotations: usize) -> Outcome {
-    let folder = TempDir::new().unwrap();
+async fn run(plan: Plan, rotations: usize, store: Arc<dyn Store>) -> Outcome {
     let clock = Arc::new(ManualClock::new(T0));
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.path().join("keys.db")).unwrap());
     let masters = Arc::new(MasterKeys::parse(&"5a".repeat(32)).unwrap());
     let mut random = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut servers = Vec::new();
@@ -189,11 +191,27 @@ async fn run(plan: Plan, rotations: usize) -> Outcome {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn in_a_hundred_rotations_no_verifier_with_keys_as_old_as_allowed_refuses_a_token() {
-    let outcome = run(at_once(SigningAlgorithm::EdDsa), 100).await;
+    let folder = TempDir::new().unwrap();
+    check(&run(at_once(SigningAlgorithm::EdDsa), 100, sqlite(&folder)).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nor_in_a_hundred_on_postgresql() {
+    let cluster = cluster::Cluster::shared();
+    let url = PostgresUrl::parse(&cluster.database().await).unwrap();
+    let store = Arc::new(PostgresStore::open(&url).await.unwrap());
+    check(&run(at_once(SigningAlgorithm::EdDsa), 100, store).await);
+}
+
+fn sqlite(folder: &TempDir) -> Arc<dyn Store> {
+    Arc::new(SqliteStore::open(&folder.path().join("keys.db")).unwrap())
+}
+
+fn check(outcome: &Outcome) {
     assert!(outcome.rejections.is_empty(), "{outcome:?}");
     assert_eq!(outcome.rotations, 100);
     assert!(outcome.tokens > 10_000, "{} tokens", outcome.tokens);
-    assert_eq!(outcome.algorithms.into_iter().collect::<Vec<_>>(), ["ES256", "EdDSA"]);
+    assert_eq!(outcome.algorithms.iter().copied().collect::<Vec<_>>(), ["ES256", "EdDSA"]);
     assert!(outcome.most_keys <= 8, "{} keys, and verifiers take 32", outcome.most_keys);
 }
 
@@ -207,7 +225,8 @@ async fn a_lead_or_a_keep_that_is_too_short_refuses_tokens() {
         ("a keep of one token's life", Plan { keep_ms: 60 * SECOND, ..plan }),
         ("no keep", Plan { keep_ms: 0, ..plan }),
     ] {
-        let outcome = run(broken, 100).await;
+        let folder = TempDir::new().unwrap();
+        let outcome = run(broken, 100, sqlite(&folder)).await;
         let (error, _) = outcome.rejections.first().unwrap_or_else(|| panic!("{what}: {outcome:?}"));
         assert_eq!(*error, VerifyError::UnknownKey, "{what}");
     }
