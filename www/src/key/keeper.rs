@@ -29,7 +29,6 @@ pub(crate) struct Keeper {
     clock: Arc<dyn Clock>,
     plan: Plan,
     masters: Arc<MasterKeys>,
-    stale_after_ms: u64,
     known: watch::Sender<Known>,
     /// Held while the store is read, so that there is one read at a time and no old one wins; and when the
     /// last one failed.
@@ -73,12 +72,11 @@ impl Keeper {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, KeyError> {
-        Self::start_with(Plan::new(config), STALE_AFTER_MS, &config.master_keys, store, clock).await
+        Self::start_with(Plan::new(config), &config.master_keys, store, clock).await
     }
 
     pub(super) async fn start_with(
         plan: Plan,
-        stale_after_ms: u64,
         masters: &Arc<MasterKeys>,
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
@@ -109,16 +107,7 @@ impl Keeper {
         }
         let (known, _) = watch::channel(Known { ring, version: set.version, read_at });
         let (masters, failed_at) = (Arc::clone(masters), Turn::new(None));
-        Ok(Self {
-            store,
-            clock,
-            plan,
-            masters,
-            stale_after_ms,
-            known,
-            failed_at,
-            complaint: Mutex::new(String::new()),
-        })
+        Ok(Self { store, clock, plan, masters, known, failed_at, complaint: Mutex::new(String::new()) })
     }
 
     /// The keys as they were last read, however long ago.
@@ -190,7 +179,7 @@ impl Keeper {
     fn not_stale(&self) -> Option<Arc<KeyRing>> {
         let known = self.known.borrow();
         let age_ms = Moment::now(&*self.clock).since(known.read_at);
-        (age_ms < self.stale_after_ms).then(|| Arc::clone(&known.ring))
+        (age_ms < STALE_AFTER_MS).then(|| Arc::clone(&known.ring))
     }
 
     async fn read(&self, failed_at: &mut Option<Instant>) -> Result<KeySet, KeyError> {

@@ -63,8 +63,7 @@ struct Server {
 
 impl Server {
     async fn start(plan: Plan, masters: &Arc<MasterKeys>, store: &Arc<dyn Store>, clock: Arc<Off>) -> Self {
-        let keeper =
-            Keeper::start_with(plan, STALE_AFTER_MS, masters, Arc::clone(store), Arc::clone(&clock) as _);
+        let keeper = Keeper::start_with(plan, masters, Arc::clone(store), Arc::clone(&clock) as _);
         let keeper = Arc::new(keeper.await.unwrap());
         let json = keeper.known().published().json.clone();
         let config = Config::default();
