@@ -24,7 +24,7 @@ mod ring;
 #[cfg(test)]
 mod tests;
 
-pub use change::{ChangeError, Demand, change, moment};
+pub use change::{ChangeError, Demand, change};
 pub use jwks::Published;
 pub use keeper::Follow;
 pub(crate) use keeper::Keeper;

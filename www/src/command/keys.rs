@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 use fiftyten_server::Secret;
-use fiftyten_server::clock::{Clock, SystemClock};
-use fiftyten_server::key::{self, Demand, moment};
+use fiftyten_server::clock::{Clock, SystemClock, date};
+use fiftyten_server::key::{self, Demand};
 use fiftyten_server::settings::{Flags, Settings};
 use fiftyten_server::store::{KeyState, StoredKey};
 
@@ -86,16 +86,16 @@ async fn change(place: Place, demand: Demand) -> Result<(), Line> {
 fn show(keys: &[StoredKey]) -> Result<(), Line> {
     for key in keys {
         let (is, until) = match key.state {
-            KeyState::Next => ("next   ", format!("may sign from {}", moment(key.may_sign_at()))),
-            KeyState::Current => ("current", format!("signs since {}", moment(key.changed_at))),
-            KeyState::Retired => ("retired", format!("goes at {}", moment(key.goes_at()))),
+            KeyState::Next => ("next   ", format!("may sign from {}", date(key.may_sign_at()))),
+            KeyState::Current => ("current", format!("signs since {}", date(key.changed_at))),
+            KeyState::Retired => ("retired", format!("goes at {}", date(key.goes_at()))),
         };
         let sealed = if key.is_sealed { "sealed" } else { "NOT ENCRYPTED" };
         print(format_args!(
             "{}  {}  {is}  {until}  made {}  {sealed}",
             key.kid,
             key.algorithm,
-            moment(key.created_at)
+            date(key.created_at)
         ))?;
     }
     Ok(())

@@ -1,8 +1,8 @@
 //! Changes of the key set, as one transaction each: those that are due, and those that an operator demands.
 
 use std::fmt;
-use std::time::{Duration, UNIX_EPOCH};
 
+use crate::clock::date;
 use crate::config::Config;
 use crate::store::{KeySet, KeyState, Store, StoreError, StoredKey};
 
@@ -65,15 +65,15 @@ impl fmt::Display for ChangeError {
                 f,
                 "not every verifier knows the next key yet: try again at {}; --now is for an emergency, and \
                  makes verifiers refuse the tokens there are",
-                moment(*at)
+                date(*at)
             ),
             Self::Refused(Refusal::NoNext) => {
                 f.write_str("there is no next key: a running server makes one within seconds")
             }
             Self::Refused(Refusal::Unknown) => f.write_str("there is no such key: see keys list"),
             Self::Refused(Refusal::Signs) => f.write_str(
-                "this key signs: let the next one sign first (keys rotate), and if others may have \
-                             it, replace all (keys rotate --now)",
+                "this key signs: let the next one sign first (keys rotate), and if others may have it, replace \
+                 all (keys rotate --now)",
             ),
             Self::NothingToSealWith => f.write_str(
                 "there is no master key to seal with: give one with FIFTYTEN_MASTER_KEY or master_key_file; \
@@ -100,16 +100,16 @@ pub async fn change(
     let (plan, masters) = (Plan::new(config), &*config.master_keys);
     for _ in 0..ATTEMPTS {
         let KeySet { version, keys } = store.read_keys().await?;
+        let changes = match demand {
+            Demand::Rotate => plan.rotate(&keys, now_ms),
+            Demand::Replace => Ok(plan.replace(&keys)),
+            Demand::Withdraw(kid) => plan.withdraw(&keys, kid),
+            Demand::Seal => Ok(Vec::new()),
+        };
+        let changes = changes.map_err(ChangeError::Refused)?;
         let keys = match demand {
             Demand::Seal => seal(keys, masters)?,
-            _ => {
-                let changes = match demand {
-                    Demand::Replace => plan.replace(&keys),
-                    Demand::Withdraw(kid) => plan.withdraw(&keys, kid).map_err(ChangeError::Refused)?,
-                    _ => plan.rotate(&keys, now_ms).map_err(ChangeError::Refused)?,
-                };
-                carry_out(keys, &changes, &plan, masters, now_ms)?
-            }
+            _ => carry_out(keys, &changes, &plan, masters, now_ms)?,
         };
         if store.swap_keys(&version, keys).await? {
             return Ok(store.read_keys().await?.keys);
@@ -194,9 +194,4 @@ pub(super) fn not_sealed(keys: &[StoredKey], masters: &MasterKeys) -> usize {
     keys.iter()
         .filter(|key| !matches!(ring::open(key, masters), Ok(Some(opened)) if opened.by_the_first))
         .count()
-}
-
-/// A time in ms since the Unix epoch, as a date in UTC.
-pub fn moment(ms: u64) -> impl fmt::Display {
-    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(ms))
 }
