@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fiftyten_server::store::{KeyState, PostgresStore, PostgresUrl, Store};
+use fiftyten_server::store::{KeySet, KeyState, PostgresStore, PostgresUrl, Store};
 use tokio::task::JoinSet;
 
 use crate::cluster::Cluster;
@@ -88,4 +88,25 @@ async fn a_user_without_the_right_to_make_tables_is_enough_once_they_are_there()
     let store = super::open(&url).await;
     let seen = store.read_keys().await.unwrap();
     assert!(store.swap_keys(&seen.version, vec![key("k", KeyState::Current)]).await.unwrap());
+}
+
+#[tokio::test]
+async fn keys_of_an_earlier_version_are_kept() {
+    let cluster = Cluster::shared();
+    let url = cluster.database().await;
+    let old = format!(
+        "SET ROLE {};
+         {}
+         INSERT INTO fiftyten_schema (version) VALUES (1);
+         INSERT INTO signing_keys VALUES ('c', 'EdDSA', '\\x07', '\\x08', 'current', 5)",
+        crate::cluster::OWNER,
+        include_str!("../../migrations/postgres/0001_start.sql")
+    );
+    cluster.superuser(&url).await.batch_execute(&old).await.unwrap();
+    let KeySet { version, keys } = super::open(&url).await.read_keys().await.unwrap();
+    let [key] = &keys[..] else { panic!("{keys:?}") };
+    assert_eq!((key.kid.as_str(), key.state, key.is_sealed), ("c", KeyState::Current, false));
+    assert_eq!((key.private.expose(), &key.public), (&vec![7], &vec![8]));
+    assert_eq!((key.created_at, key.changed_at), (5, 5), "its age counts from when it was made");
+    assert!(super::open(&url).await.swap_keys(&version, keys).await.unwrap());
 }
