@@ -1,7 +1,8 @@
 //! The server's clock: one source of time for every lifetime, so that tests can move it.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Tells the time.
 pub trait Clock: Send + Sync + 'static {
@@ -39,5 +40,24 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now_ms(&self) -> u64 {
         self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// A time in ms since the Unix epoch, as a date in UTC, to the second.
+pub fn date(ms: u64) -> impl fmt::Display {
+    // Beyond the year 9999 there is no way to write it.
+    const LAST_MS: u64 = 253_402_300_799_000;
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(ms.min(LAST_MS)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_number_is_a_date() {
+        assert_eq!(date(0).to_string(), "1970-01-01T00:00:00Z");
+        assert_eq!(date(1_800_000_000_999).to_string(), "2027-01-15T08:00:00Z");
+        assert_eq!(date(u64::MAX).to_string(), "9999-12-31T23:59:59Z");
     }
 }

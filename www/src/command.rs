@@ -100,6 +100,9 @@ fn check(settings: &Settings) -> Result<(), Line> {
     for variable in &settings.unknown_variables {
         print(format_args!("warning: {variable} is not a setting"))?;
     }
+    if settings.master_key_is_exposed {
+        print("warning: other accounts of this machine may read the master key: chmod 600 its file")?;
+    }
     print(format_args!("ok: iss {}, aud {}", config.issuer(), config.audience()))
 }
 

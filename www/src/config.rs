@@ -3,19 +3,24 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use fiftyten::protocol::{DEFAULT_BASE_PATH, DEFAULT_EXPIRES_IN_MS, DEFAULT_REFRESH_IN_MS};
 use ipnet::IpNet;
 
 use crate::database::Database;
+use crate::key::{MasterKeys, SigningAlgorithm};
 use crate::origin::Origin;
 
 /// The longest `Max-Age` that browsers honour (RFC 6265bis section 5.5): 400 days.
 const LONGEST_COOKIE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
 /// The longest token lifetime: beyond an hour, "revoked" would mean nothing.
-const LONGEST_TOKEN: Duration = Duration::from_secs(60 * 60);
+pub(crate) const LONGEST_TOKEN: Duration = Duration::from_secs(60 * 60);
+
+/// The shortest rotation period: a good deal more than the time for which a key is published before it signs.
+const SHORTEST_ROTATION: Duration = Duration::from_secs(60 * 60);
 
 /// The shortest token lifetime. Tokens are dated in whole seconds, so one of them is lost to rounding.
 const SHORTEST_TOKEN: Duration = Duration::from_secs(3);
@@ -50,6 +55,13 @@ pub struct Config {
     pub max_connections: usize,
     /// The database: the file `fiftyten.db` by default.
     pub database: Database,
+    /// What new signing keys are for: Ed25519 by default. Another one takes effect at the next rotation.
+    pub key_algorithm: SigningAlgorithm,
+    /// How long a key signs until the next one does: 30 days by default, 1 h at least.
+    pub key_rotation: Duration,
+    /// What the private keys in the database are encrypted under. Without any they lie there unencrypted, and
+    /// a warning says so.
+    pub master_keys: Arc<MasterKeys>,
     /// The address to listen at.
     pub listen: SocketAddr,
 }
@@ -70,6 +82,9 @@ impl Default for Config {
             sign_in_concurrency: cores.div_ceil(2),
             max_connections: 10_000,
             database: Database::File("fiftyten.db".into()),
+            key_algorithm: SigningAlgorithm::default(),
+            key_rotation: Duration::from_secs(30 * 24 * 60 * 60),
+            master_keys: Arc::default(),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
         }
     }
@@ -158,6 +173,12 @@ impl Config {
                 );
                 return refuse("allowed_origin", why);
             }
+        }
+        if self.key_rotation < SHORTEST_ROTATION {
+            return refuse(
+                "key_rotation",
+                "must be an hour at least: verifiers keep keys for minutes".to_owned(),
+            );
         }
         if self.sign_in_concurrency == 0 {
             return refuse("sign_in_concurrency", "must be 1 at least".to_owned());

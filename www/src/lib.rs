@@ -13,6 +13,8 @@
 //! is dated is taken before the session's row is read (`route::caller`, `token`); an end of a session is
 //! on the disk before it is acknowledged ([`store::sqlite`], [`store::postgres`]); and a failure to read the row is never taken
 //! for the end of a session, nor for its life (`problem`).
+//!
+//! How keys change without a token being refused for it, and what bounds an emergency: see [`key`].
 
 mod access_log;
 pub mod account;

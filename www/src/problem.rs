@@ -7,6 +7,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use fiftyten::protocol::{Code, PROBLEM_MEDIA_TYPE, Problem};
 
+use crate::key::KeyError;
 use crate::random::{self, SessionId};
 use crate::store::StoreError;
 use crate::token::CannotMint;
@@ -54,6 +55,18 @@ impl From<StoreError> for Failure {
             StoreError::Unavailable(_) | StoreError::Corrupt(_) | StoreError::EmailTaken => {
                 tracing::error!(%error, "the store failed");
                 Self::new(Code::Unavailable).detail("the store cannot be used just now: try again later")
+            }
+        }
+    }
+}
+
+impl From<KeyError> for Failure {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Store(error) => error.into(),
+            KeyError::NoMasterKey(_) | KeyError::OtherMasterKey(_) => {
+                tracing::error!(%error, "there is no key to sign with");
+                Self::new(Code::Unavailable).detail("tokens cannot be made just now: try again later")
             }
         }
     }

@@ -21,6 +21,11 @@ pub(crate) fn up_to(most: u64) -> u64 {
     1 + u64::from_le_bytes(bytes()) % most.max(1)
 }
 
+/// `N` random bytes as hexadecimal digits.
+pub(crate) fn hex<const N: usize>() -> String {
+    bytes::<N>().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// 24 random bytes as base64url: a password for an account that a program makes.
 pub fn password() -> String {
     Base64UrlUnpadded::encode_string(&bytes::<24>())
@@ -36,7 +41,7 @@ macro_rules! identifier {
         impl $name {
             /// A new one: 128 random bits as 32 hexadecimal digits.
             pub fn random() -> Self {
-                Self(bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect())
+                Self(hex::<16>())
             }
 
             /// Reads one, if `text` has the form that [`random`](Self::random) gives.

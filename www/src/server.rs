@@ -20,11 +20,11 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::connection::{self, Limits};
 use crate::cookie::CookieJar;
-use crate::key::{KeyRing, Published};
+use crate::key::{self, Follow, Keeper, KeyError, Published};
 use crate::limit::Limit;
 use crate::origin::OriginPolicy;
 use crate::password::{HashError, Passwords};
-use crate::random::SessionId;
+use crate::random::{self, SessionId};
 use crate::route;
 use crate::store::{Counted, Store, StoreError};
 use crate::token::Minter;
@@ -55,8 +55,8 @@ pub struct Server {
 pub enum StartError {
     /// A setting cannot be used.
     Config(ConfigError),
-    /// The store cannot be used.
-    Store(StoreError),
+    /// The store or the keys in it cannot be used. Nothing has been changed.
+    Keys(KeyError),
     /// There is not enough memory to hash a password.
     Hash(HashError),
 }
@@ -65,7 +65,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config(error) => error.fmt(f),
-            Self::Store(error) => error.fmt(f),
+            Self::Keys(error) => error.fmt(f),
             Self::Hash(error) => error.fmt(f),
         }
     }
@@ -78,7 +78,7 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) store: Counted,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) keys: KeyRing,
+    pub(crate) keys: Keeper,
     pub(crate) minter: Minter,
     pub(crate) origins: OriginPolicy,
     pub(crate) cookies: CookieJar,
@@ -103,7 +103,7 @@ impl fmt::Debug for Shared {
 pub struct Stats {
     /// Refreshes that were answered with a token, by reason.
     pub refreshes: Vec<(Reason, u64)>,
-    /// Times the store was read.
+    /// Times the store was read. (How the server keeps its own signing keys is not counted, here and below.)
     pub store_reads: u64,
     /// Times the store was written.
     pub store_writes: u64,
@@ -125,7 +125,7 @@ impl Refreshes {
 
 impl Server {
     /// Checks the configuration, reads the keys (and makes them in an empty store), and begins the
-    /// background work: writing activity, forgetting old sessions.
+    /// background work: writing activity, forgetting old sessions, looking after the keys.
     ///
     /// # Errors
     ///
@@ -136,8 +136,9 @@ impl Server {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
         config.check().map_err(StartError::Config)?;
+        let keys = Keeper::start(&config, Arc::clone(&store), Arc::clone(&clock)).await;
+        let keys = keys.map_err(StartError::Keys)?;
         let store = Counted::new(store);
-        let keys = KeyRing::load(&store, clock.now_ms()).await.map_err(StartError::Store)?;
         let shared = Arc::new(Shared {
             minter: Minter::new(&config),
             origins: OriginPolicy::new(&config),
@@ -154,7 +155,11 @@ impl Server {
             keys,
         });
         let (stop, stopped) = watch::channel(false);
-        let housekeeping = tokio::spawn(keep_house(Arc::clone(&shared), stopped));
+        let (house, keys) = (Arc::clone(&shared), keep_keys(Arc::clone(&shared), stopped.clone()));
+        let housekeeping = tokio::spawn(async {
+            // Neither waits for the other, however long the store takes.
+            tokio::join!(keep_house(house, stopped), keys);
+        });
         Ok(Self { shared, stop, housekeeping })
     }
 
@@ -194,9 +199,24 @@ impl Server {
         &self.shared.config
     }
 
-    /// The public keys, as it publishes them.
-    pub fn published_keys(&self) -> &Published {
-        self.shared.keys.published()
+    /// The public keys, as it last read them. They change: a verifier in the same process
+    /// [`follow`](Self::follow_keys)s them.
+    pub fn published_keys(&self) -> Published {
+        self.shared.keys.known().published().clone()
+    }
+
+    /// The public keys each time they have changed, for a verifier in the same process.
+    pub fn follow_keys(&self) -> Follow {
+        self.shared.keys.follow()
+    }
+
+    /// Reads the signing keys and makes the changes that are due. The server does so by itself every 10 s.
+    ///
+    /// # Errors
+    ///
+    /// The store's; or a key is sealed under a master key that is not here.
+    pub async fn look_after_keys(&self) -> Result<(), KeyError> {
+        self.shared.keys.look_after().await
     }
 
     /// The store, with its accesses counted.
@@ -240,6 +260,20 @@ async fn keep_house(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
         }
     }
     write_activity(&shared).await;
+}
+
+async fn keep_keys(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
+    // Servers that were started together do not read together.
+    let first = Duration::from_millis(random::up_to(key::READ_EVERY_MS));
+    let mut look =
+        tokio::time::interval_at(Instant::now() + first, Duration::from_millis(key::READ_EVERY_MS));
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = stopped.changed() => break,
+            _ = look.tick() => shared.keys.look_after_and_tell().await,
+        }
+    }
 }
 
 async fn write_activity(shared: &Shared) {

@@ -7,12 +7,17 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
+use std::fs;
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
+
+use zeroize::Zeroizing;
 
 use crate::config::Config;
 use crate::database::Database;
+use crate::key::{MasterKeys, SigningAlgorithm};
 use crate::log::Format;
 use crate::origin::Origin;
 
@@ -25,7 +30,7 @@ pub use flags::Flags;
 const PREFIX: &str = "FIFTYTEN_";
 
 /// Every setting by its name in a file.
-pub const NAMES: [&str; 14] = [
+pub const NAMES: [&str; 17] = [
     "listen",
     "public_url",
     "base_path",
@@ -38,12 +43,19 @@ pub const NAMES: [&str; 14] = [
     "trusted_proxy",
     "max_connections",
     "sign_in_concurrency",
+    "key_algorithm",
+    "key_rotation",
+    "master_key_file",
     "log",
     "log_format",
 ];
 
 /// A setting that, by its name, nobody sets by accident.
 pub const DANGEROUS: &str = "dangerously_allow_insecure_http";
+
+/// The master key itself. Only the environment may hold it: flags are in `ps`, and a file with settings is
+/// often where others can read it.
+const MASTER_KEY: &str = "master_key";
 
 /// What the settings come to.
 #[derive(Clone, Debug)]
@@ -60,6 +72,8 @@ pub struct Settings {
     pub made: Vec<(String, String, String)>,
     /// Variables that look like settings and are none.
     pub unknown_variables: Vec<String>,
+    /// Whether accounts other than its owner may read the file with the master key.
+    pub master_key_is_exposed: bool,
 }
 
 /// A setting that cannot be read or used.
@@ -117,12 +131,18 @@ impl Settings {
             log_format: Format::Text,
             made: Vec::new(),
             unknown_variables,
+            master_key_is_exposed: false,
         };
+        if let (Some(_), Some(file)) = (layer.get(MASTER_KEY), layer.get("master_key_file")) {
+            let why = "is set, and FIFTYTEN_MASTER_KEY too: keep one of them".to_owned();
+            return Err(SettingError { place: file.place.clone(), why });
+        }
         for (name, value) in &layer {
             let refuse = |why| SettingError { place: value.place.clone(), why };
             settings.set(name, &value.texts).map_err(refuse)?;
             let shown = match *name {
                 "database" => settings.config.database.to_string(), // without its password
+                MASTER_KEY => "[secret]".to_owned(),
                 _ => value.texts.join(", "),
             };
             settings.made.push(((*name).to_owned(), shown, value.place.clone()));
@@ -164,6 +184,15 @@ impl Settings {
             }
             "max_connections" => config.max_connections = parse(texts, "is not a whole number")?,
             "sign_in_concurrency" => config.sign_in_concurrency = parse(texts, "is not a whole number")?,
+            "key_algorithm" => config.key_algorithm = algorithm(one(texts)?)?,
+            "key_rotation" => config.key_rotation = duration(texts)?,
+            "master_key_file" => {
+                let path = Path::new(one(texts)?);
+                let text = fs::read_to_string(path).map_err(|error| format!("cannot be read: {error}"))?;
+                config.master_keys = Arc::new(MasterKeys::parse(&Zeroizing::new(text))?);
+                self.master_key_is_exposed = is_readable_by_others(path);
+            }
+            MASTER_KEY => config.master_keys = Arc::new(MasterKeys::parse(one(texts)?)?),
             "log" => {
                 let filter = one(texts)?;
                 crate::log::check(filter)?;
@@ -181,6 +210,10 @@ fn known(name: &str) -> Option<&'static str> {
     NAMES.into_iter().chain([DANGEROUS]).find(|known| *known == name)
 }
 
+fn known_variable(name: &str) -> Option<&'static str> {
+    if name == MASTER_KEY { Some(MASTER_KEY) } else { known(name) }
+}
+
 /// Settings, the configuration file's path, and the variables that are neither.
 type Environment = (Layer, Option<OsString>, Vec<String>);
 
@@ -195,7 +228,7 @@ fn read_environment(
         let place = variable.to_owned();
         if variable == "FIFTYTEN_CONFIG" {
             file = Some(value);
-        } else if let Some(name) = known(&variable[PREFIX.len()..].to_ascii_lowercase()) {
+        } else if let Some(name) = known_variable(&variable[PREFIX.len()..].to_ascii_lowercase()) {
             let why = "is not UTF-8".to_owned();
             let text = value.into_string().map_err(|_| SettingError { place: place.clone(), why })?;
             let texts = match name {
@@ -236,6 +269,23 @@ fn duration(texts: &[String]) -> Result<Duration, String> {
 
 fn origin(text: &str) -> Result<Origin, String> {
     Origin::parse(text).map_err(|why| format!("{text:?} {why}"))
+}
+
+fn algorithm(text: &str) -> Result<SigningAlgorithm, String> {
+    let is_meant = |algorithm: &SigningAlgorithm| algorithm.as_str().eq_ignore_ascii_case(text);
+    let found = SigningAlgorithm::ALL.into_iter().find(is_meant);
+    found.ok_or_else(|| format!("{text:?} is neither EdDSA nor ES256"))
+}
+
+#[cfg(unix)]
+fn is_readable_by_others(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o077 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_readable_by_others(_: &Path) -> bool {
+    false
 }
 
 fn network(text: &str) -> Result<ipnet::IpNet, String> {

@@ -8,7 +8,7 @@ use std::fmt;
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
-use crate::random::{SessionId, UserId};
+use crate::random::{self, SessionId, UserId};
 use crate::secret::Secret;
 
 mod counted;
@@ -133,14 +133,38 @@ pub struct StoredKey {
     pub kid: String,
     /// The JWS `alg` it signs with.
     pub algorithm: String,
-    /// The private key: for `EdDSA`, the 32 bytes of RFC 8032's seed.
+    /// The private key, 32 bytes: for `EdDSA` the seed, for `ES256` the scalar. Or what seals it.
     pub private: Secret<Vec<u8>>,
-    /// The public key: for `EdDSA`, 32 bytes.
+    /// Whether it is sealed under a master key.
+    pub is_sealed: bool,
+    /// The public key: for `EdDSA` 32 bytes, for `ES256` an uncompressed point of 65.
     pub public: Vec<u8>,
     /// Where it stands.
     pub state: KeyState,
     /// When it was made, in ms.
     pub created_at: u64,
+    /// When it came to stand there, in ms.
+    pub changed_at: u64,
+}
+
+/// Names one state of the key set: no two have the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeySetVersion(pub String);
+
+impl KeySetVersion {
+    /// A new one, 128 random bits.
+    pub(crate) fn random() -> Self {
+        Self(random::hex::<16>())
+    }
+}
+
+/// Every signing key, as one read finds them.
+#[derive(Debug)]
+pub struct KeySet {
+    /// Which state of the set this is.
+    pub version: KeySetVersion,
+    /// The keys, the latest first.
+    pub keys: Vec<StoredKey>,
 }
 
 /// Why a store could not do what it was asked.
@@ -216,10 +240,11 @@ pub trait Store: Send + Sync + 'static {
     /// is no such user.
     async fn set_password(&self, user: &UserId, hash: Secret<String>, at: u64) -> Result<bool>;
 
-    /// Every signing key, the latest first.
-    async fn list_keys(&self) -> Result<Vec<StoredKey>>;
+    /// The signing keys.
+    async fn read_keys(&self) -> Result<KeySet>;
 
-    /// Adds these keys if there are none yet, so that of several servers that start at once one makes
-    /// the keys and all use them.
-    async fn add_first_keys(&self, keys: Vec<StoredKey>) -> Result<()>;
+    /// Puts `keys` in the place of those that were read as `seen`, all in one transaction. `false`, and
+    /// nothing is changed, if they are no longer what was seen. So of several servers that see that a
+    /// change is due, one makes it.
+    async fn swap_keys(&self, seen: &KeySetVersion, keys: Vec<StoredKey>) -> Result<bool>;
 }

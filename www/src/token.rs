@@ -1,8 +1,7 @@
-//! Minting session tokens: JWS compact (RFC 7515), signed with Ed25519 (RFC 8037).
+//! Minting session tokens: JWS compact (RFC 7515), signed by the current key.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use fiftyten::protocol::{RefreshBody, SessionRef, TOKEN_TYPE};
-use jwt_compact::alg::Ed25519;
 use jwt_compact::{AlgorithmExt, Claims, Header, TimeOptions};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -79,7 +78,8 @@ impl Minter {
             lifetime.ok_or(CannotMint)?,
         );
         let header = Header::empty().with_token_type(TOKEN_TYPE).with_key_id(keys.kid());
-        let token = Ed25519.token(&header, &claims, keys.signing()).map_err(|_| CannotMint)?;
+        let signing = keys.signing();
+        let token = signing.algorithm().token(&header, &claims, signing).map_err(|_| CannotMint)?;
         Ok(RefreshBody {
             token,
             expires_in_ms: (issued_s + self.lifetime_s) * 1000 - received_ms,

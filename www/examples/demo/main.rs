@@ -17,6 +17,7 @@ use std::sync::Arc;
 use clap::Parser;
 use fiftyten_server::clock::SystemClock;
 use fiftyten_server::connection::{self, Limits};
+use fiftyten_server::key::Follow;
 use fiftyten_server::settings::{Flags, Settings};
 use fiftyten_server::{Origin, Secret, Server, log, signal};
 use fiftyten_verify::{Expect, Verifier};
@@ -83,6 +84,7 @@ async fn run(command: Command) -> Result<(), String> {
 
     let expect = Expect::new(server.config().issuer(), server.config().audience());
     let verifier = Verifier::from_jwks(&server.published_keys().json, expect).map_err(line)?;
+    tokio::spawn(follow(server.follow_keys(), verifier.clone()));
     let router = server.router().merge(page::router(api::router(Arc::clone(&server), verifier), &page, &sdk));
 
     let ready = format!("URL: {url}/\nEmail: {}\nPassword: {}\n", demo.email, demo.password);
@@ -100,6 +102,16 @@ async fn run(command: Command) -> Result<(), String> {
         None => tracing::warn!("a request was cut off: the latest activity may not have been written"),
     }
     Ok(())
+}
+
+/// Gives the verifier the keys that the server publishes, whenever they have changed.
+async fn follow(mut keys: Follow, verifier: Verifier) {
+    while let Some(published) = keys.changed().await {
+        match published.json.parse() {
+            Ok(keys) => verifier.set_keys(keys),
+            Err(error) => tracing::error!(%error, "the published keys cannot be used"),
+        }
+    }
 }
 
 fn line(error: impl Display) -> String {

@@ -13,6 +13,9 @@ pub(super) async fn run(settings: Settings) -> Result<(), Line> {
     for variable in &settings.unknown_variables {
         tracing::warn!(variable, "this variable is not a setting: is it misspelt?");
     }
+    if settings.master_key_is_exposed {
+        tracing::warn!("other accounts of this machine may read the master key: chmod 600 its file");
+    }
     let mut config = settings.config;
     let store = config.database.open().await.map_err(line)?;
     let listener = connection::listen(config.listen).await.map_err(line)?;

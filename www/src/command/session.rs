@@ -1,11 +1,9 @@
 //! `session list`, `session revoke`.
 
-use std::time::{Duration, UNIX_EPOCH};
-
 use clap::Subcommand;
 use fiftyten_server::SessionId;
 use fiftyten_server::account;
-use fiftyten_server::clock::{Clock, SystemClock};
+use fiftyten_server::clock::{Clock, SystemClock, date};
 use fiftyten_server::store::Session;
 
 use super::{Line, Place, line, print};
@@ -44,8 +42,8 @@ pub(super) async fn run(action: Action) -> Result<(), Line> {
                         "{}  {}  since {}  active {}  {}",
                         session.id,
                         user.email,
-                        time(session.created_at),
-                        time(session.last_active_at),
+                        date(session.created_at),
+                        date(session.last_active_at),
                         session.user_agent.as_deref().unwrap_or("-")
                     ))?;
                 }
@@ -62,8 +60,4 @@ pub(super) async fn run(action: Action) -> Result<(), Line> {
             print(format_args!("{session} has ended"))
         }
     }
-}
-
-fn time(ms: u64) -> impl std::fmt::Display {
-    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(ms))
 }

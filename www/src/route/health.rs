@@ -21,11 +21,15 @@ pub(crate) async fn live() -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-/// The store answers, and so can the calls.
+/// The store answers and there is a key to sign with, and so the calls can answer too.
 pub(crate) async fn ready(State(shared): State<Arc<Shared>>) -> Response {
-    match tokio::time::timeout(TIMEOUT, shared.store.ping()).await {
-        Ok(Ok(())) => StatusCode::NO_CONTENT.into_response(),
-        Ok(Err(error)) => Failure::from(error).into_response(),
+    let is_ready = async {
+        shared.store.ping().await?;
+        shared.keys.fresh().await?;
+        Ok(StatusCode::NO_CONTENT)
+    };
+    match tokio::time::timeout(TIMEOUT, is_ready).await {
+        Ok(ready) => ready.map_err(|error: Failure| error).into_response(),
         Err(_) => Failure::new(Code::Unavailable).detail("the store does not answer").into_response(),
     }
 }

@@ -7,14 +7,19 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
+use crate::key::PUBLISHED_FOR_MS;
+use crate::problem::Failure;
 use crate::server::Shared;
 
-/// Verifiers may keep the keys for five minutes: the time for which a new key is published before it signs.
-const CACHEABLE: &str = "public, max-age=300";
-
 pub(crate) async fn list(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
-    let published = shared.keys.published();
-    let caching = [(CACHE_CONTROL, CACHEABLE), (ETAG, published.etag.as_str())];
+    // Keys that were read too long ago are not given: one of them may have been withdrawn.
+    let keys = match shared.keys.fresh().await {
+        Ok(keys) => keys,
+        Err(error) => return Failure::from(error).into_response(),
+    };
+    let published = keys.published();
+    let cacheable = format!("public, max-age={}", PUBLISHED_FOR_MS / 1000);
+    let caching = [(CACHE_CONTROL, cacheable.as_str()), (ETAG, published.etag.as_str())];
     let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|tags| tags.to_str().ok()).any(|tags| {
         tags.split(',')
             .map(|tag| tag.trim().trim_start_matches("W/"))

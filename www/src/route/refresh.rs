@@ -40,7 +40,8 @@ pub(crate) async fn refresh(
     })?;
     let found = caller.live(&shared).await?;
     let (session, user) = (&found.session, &found.user);
-    let body = shared.minter.mint(&shared.keys, user, &session.id, caller.received_ms)?;
+    let keys = shared.keys.fresh().await?;
+    let body = shared.minter.mint(&keys, user, &session.id, caller.received_ms)?;
     if parameters.active == Flag::Yes {
         shared.activity.note(session, caller.received_ms);
     }

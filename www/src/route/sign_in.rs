@@ -53,7 +53,8 @@ pub(crate) async fn open(
         ended_at: None,
         user_agent: origin.user_agent,
     };
-    let body = shared.minter.mint(&shared.keys, &account.user, &session.id, caller.received_ms)?;
+    let keys = shared.keys.fresh().await?;
+    let body = shared.minter.mint(&keys, &account.user, &session.id, caller.received_ms)?;
     let opened = shared.store.open_session(NewSession {
         session,
         secret: secret.hash(),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
-use super::{Layer, SettingError, Value, known};
+use super::{Layer, MASTER_KEY, SettingError, Value, known};
 
 pub(super) fn read(path: &Path) -> Result<Layer, SettingError> {
     let name = path.display().to_string();
@@ -25,6 +25,12 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Layer, SettingError> {
     for (key, value) in table.into_inner() {
         let place = format!("{file}:{}: {}", line(key.span().start), key.get_ref());
         let refuse = |why: &str| SettingError { place: place.clone(), why: why.to_owned() };
+        if key.get_ref() == MASTER_KEY {
+            return Err(refuse(
+                "belongs into the environment, as FIFTYTEN_MASTER_KEY, or into a file of its own, \
+                               which master_key_file names",
+            ));
+        }
         let name = known(key.get_ref()).ok_or_else(|| refuse("there is no such setting"))?;
         let texts = match value.get_ref() {
             DeValue::Array(array) => array.iter().map(|item| scalar(item.get_ref())).collect(),

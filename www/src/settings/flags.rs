@@ -50,6 +50,15 @@ pub struct Flags {
     /// Password hashes computed at a time [default: half of the cores]
     #[arg(long, value_name = "NUMBER")]
     pub sign_in_concurrency: Option<String>,
+    /// What new signing keys are for: EdDSA or ES256 [default: EdDSA]
+    #[arg(long, value_name = "ALGORITHM")]
+    pub key_algorithm: Option<String>,
+    /// How long a key signs until the next one does, 1h at least [default: 30days]
+    #[arg(long, value_name = "DURATION")]
+    pub key_rotation: Option<String>,
+    /// A file with the master key that the signing keys are encrypted under [env also: FIFTYTEN_MASTER_KEY]
+    #[arg(long, value_name = "FILE")]
+    pub master_key_file: Option<String>,
     /// Which log lines to write: error, warn, info, debug, trace, or target=level,… [default: info]
     #[arg(long, value_name = "FILTER")]
     pub log: Option<String>,
@@ -78,6 +87,9 @@ impl Flags {
             ("trusted_proxy", self.trusted_proxy.clone()),
             ("max_connections", one(&self.max_connections)),
             ("sign_in_concurrency", one(&self.sign_in_concurrency)),
+            ("key_algorithm", one(&self.key_algorithm)),
+            ("key_rotation", one(&self.key_rotation)),
+            ("master_key_file", one(&self.master_key_file)),
             ("log", one(&self.log)),
             ("log_format", one(&self.log_format)),
             (DANGEROUS, one(&dangerous)),

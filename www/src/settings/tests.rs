@@ -114,6 +114,11 @@ fn values_that_cannot_be_used_are_refused() {
         ("max-connections", "0"),
         ("max-connections", "-1"),
         ("sign-in-concurrency", "0"),
+        ("key-algorithm", "RS256"),
+        ("key-algorithm", "none"),
+        ("key-rotation", "59m"),
+        ("key-rotation", "monthly"),
+        ("master-key-file", "/nowhere/master.key"),
         ("log", "a=b=c"),
         ("log-format", "xml"),
     ] {
@@ -176,5 +181,53 @@ fn a_database_is_a_file_or_postgresql_and_its_password_is_shown_nowhere() {
     for path in ["fiftyten.db", "/var/lib/postgres:/x", "postgres", "file:x"] {
         let config = load(&[("database", path)], &[]).unwrap().config;
         assert!(matches!(config.database, Database::File(file) if file.to_str() == Some(path)));
+    }
+}
+
+#[test]
+fn a_master_key_comes_from_a_file_or_the_environment_and_is_shown_nowhere() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("master.key");
+    let (text, path) = ("0f".repeat(32), path.to_str().unwrap());
+    std::fs::write(path, format!("{text}\n{text}\n")).unwrap();
+    assert!(load(&[], &[]).unwrap().config.master_keys.is_empty());
+    let by_variable = load(&[], &[("FIFTYTEN_MASTER_KEY", &text)]).unwrap();
+    let by_flag = load(&[("master-key-file", path)], &[]).unwrap();
+    let by_file = file(&format!("master_key_file = '{path}'")).unwrap();
+    for (settings, shown, count) in [(by_variable, "[secret]", 1), (by_flag, path, 2), (by_file, path, 2)] {
+        assert_eq!(format!("{:?}", settings.config.master_keys), format!("[{count} master keys]"));
+        assert_eq!(settings.made[0].1, shown);
+        assert!(!format!("{settings:?}").contains("0f0f"));
+    }
+
+    for (mode, is_exposed) in [(0o600, false), (0o400, false), (0o640, true), (0o644, true)] {
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        let settings = load(&[("master-key-file", path)], &[]).unwrap();
+        assert_eq!(settings.master_key_is_exposed, is_exposed, "{mode:o}");
+    }
+
+    let refused = |settings: Result<Settings, String>, expected: &str| {
+        let error = settings.unwrap_err();
+        assert!(error.contains(expected) && !error.contains("0f0f") && !error.contains('\n'), "{error}");
+    };
+    let both = load(&[("master-key-file", path)], &[("FIFTYTEN_MASTER_KEY", &text)]);
+    refused(both, "--master-key-file: is set, and FIFTYTEN_MASTER_KEY too");
+    refused(load(&[], &[("FIFTYTEN_MASTER_KEY", &text[1..])]), "FIFTYTEN_MASTER_KEY: is not a master key");
+    refused(load(&[], &[("FIFTYTEN_MASTER_KEY", "")]), "FIFTYTEN_MASTER_KEY: is empty");
+    refused(file(&format!("master_key = '{text}'")), "f.toml:1: master_key: belongs into the environment");
+    std::fs::write(path, &text[2..]).unwrap();
+    refused(load(&[("master-key-file", path)], &[]), "--master-key-file: is not a master key");
+    std::fs::write(path, [0xff; 32]).unwrap();
+    refused(load(&[("master-key-file", path)], &[]), "--master-key-file: cannot be read");
+}
+
+#[test]
+fn keys_are_for_ed25519_and_sign_for_thirty_days_unless_it_is_said_otherwise() {
+    let config = load(&[], &[]).unwrap().config;
+    assert_eq!(config.key_algorithm, SigningAlgorithm::EdDsa);
+    assert_eq!(config.key_rotation, Duration::from_secs(30 * 24 * 60 * 60));
+    for text in ["ES256", "es256"] {
+        let config = load(&[("key-algorithm", text), ("key-rotation", "1h")], &[]).unwrap().config;
+        assert_eq!((config.key_algorithm, config.key_rotation.as_secs()), (SigningAlgorithm::Es256, 3600));
     }
 }

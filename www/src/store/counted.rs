@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 
-use super::{Account, Found, NewSession, Result, SecretHash, Session, Store, StoredKey, User};
+use super::{
+    Account, Found, KeySet, KeySetVersion, NewSession, Result, SecretHash, Session, Store, StoredKey, User,
+};
 use crate::random::{SessionId, UserId};
 use crate::secret::Secret;
 
@@ -93,11 +95,11 @@ impl Store for Counted {
         self.write().set_password(user, hash, at).await
     }
 
-    async fn list_keys(&self) -> Result<Vec<StoredKey>> {
-        self.read().list_keys().await
+    async fn read_keys(&self) -> Result<KeySet> {
+        self.read().read_keys().await
     }
 
-    async fn add_first_keys(&self, keys: Vec<StoredKey>) -> Result<()> {
-        self.write().add_first_keys(keys).await
+    async fn swap_keys(&self, seen: &KeySetVersion, keys: Vec<StoredKey>) -> Result<bool> {
+        self.write().swap_keys(seen, keys).await
     }
 }

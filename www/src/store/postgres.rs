@@ -11,7 +11,10 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use super::{Account, Found, NewSession, Result, SecretHash, Session, Store, StoreError, StoredKey, User};
+use super::{
+    Account, Found, KeySet, KeySetVersion, NewSession, Result, SecretHash, Session, Store, StoreError,
+    StoredKey, User,
+};
 use crate::random::{SessionId, UserId};
 use crate::secret::Secret;
 
@@ -98,9 +101,9 @@ impl Store for PostgresStore {
         );
         let replaced = new.replaces.as_ref().map(|old| Hidden(&old.0[..]));
         let opened = match &replaced {
-            None => self.pool.write(open, None).await?,
+            None => self.pool.write(open, &[]).await?,
             Some(old) => {
-                self.pool.write(open, Some(Step(statement::END_BY_SECRET, &[old, &at, &secret]))).await?
+                self.pool.write(open, &[Step(statement::END_BY_SECRET, &[old, &at, &secret])]).await?
             }
         };
         Ok(opened == 1)
@@ -109,13 +112,13 @@ impl Store for PostgresStore {
     async fn end_session(&self, id: &SessionId, of: Option<&UserId>, at: u64) -> Result<bool> {
         let (of, at) = (Hidden(of.map(UserId::as_str)), Hidden(signed(at)?));
         let step = Step(statement::END_BY_ID, &[&Hidden(id.as_str()), &of, &at]);
-        Ok(self.pool.write(step, None).await? == 1)
+        Ok(self.pool.write(step, &[]).await? == 1)
     }
 
     async fn end_sessions(&self, of: &UserId, except: Option<&SessionId>, at: u64) -> Result<u64> {
         let (except, at) = (Hidden(except.map(SessionId::as_str)), Hidden(signed(at)?));
         let step = Step(statement::END_OTHERS, &[&Hidden(of.as_str()), &except, &at]);
-        Ok(self.pool.write(step, None).await?)
+        Ok(self.pool.write(step, &[]).await?)
     }
 
     async fn list_sessions(&self, of: &UserId) -> Result<Vec<Session>> {
@@ -132,7 +135,7 @@ impl Store for PostgresStore {
         }
         let (ids, times): (Vec<&str>, Vec<i64>) = latest.into_iter().unzip();
         for (ids, times) in ids.chunks(BATCH).zip(times.chunks(BATCH)) {
-            self.pool.write(Step(statement::RECORD_ACTIVITY, &[&Hidden(ids), &Hidden(times)]), None).await?;
+            self.pool.write(Step(statement::RECORD_ACTIVITY, &[&Hidden(ids), &Hidden(times)]), &[]).await?;
         }
         Ok(())
     }
@@ -141,7 +144,7 @@ impl Store for PostgresStore {
         let (before, most) = (Hidden(signed(before)?), Hidden(BATCH as i64));
         let mut pruned = 0;
         loop {
-            let some = self.pool.write(Step(statement::PRUNE, &[&before, &most]), None).await?;
+            let some = self.pool.write(Step(statement::PRUNE, &[&before, &most]), &[]).await?;
             if some == 0 {
                 return Ok(pruned);
             }
@@ -164,7 +167,7 @@ impl Store for PostgresStore {
                 &Hidden(signed(user.created_at)?),
             ],
         );
-        match self.pool.write(step, None).await {
+        match self.pool.write(step, &[]).await {
             // An id is 128 random bits: it is the address that is taken.
             Err(WriteError::Taken(_)) => Err(StoreError::EmailTaken),
             other => Ok(other.map(drop)?),
@@ -193,26 +196,37 @@ impl Store for PostgresStore {
         let change = Step(statement::SET_PASSWORD, &[&user, &hash]);
         // A statement of its own: it sees the sessions that were opened while the first one waited.
         let end = Step(statement::END_OTHERS, &[&user, &none, &at]);
-        Ok(self.pool.write(change, Some(end)).await? == 1)
+        Ok(self.pool.write(change, &[end]).await? == 1)
     }
 
-    async fn list_keys(&self) -> Result<Vec<StoredKey>> {
-        self.pool.list(row::LIST_KEYS, &[]).await?.iter().map(row::key).collect()
+    async fn read_keys(&self) -> Result<KeySet> {
+        row::keys(&self.pool.read(row::READ_KEYS, &[]).await?)
     }
 
-    async fn add_first_keys(&self, keys: Vec<StoredKey>) -> Result<()> {
+    async fn swap_keys(&self, seen: &KeySetVersion, keys: Vec<StoredKey>) -> Result<bool> {
         let texts = |of: fn(&StoredKey) -> &str| Hidden(keys.iter().map(of).collect::<Vec<_>>());
         let bytes = |of: fn(&StoredKey) -> &[u8]| Hidden(keys.iter().map(of).collect::<Vec<_>>());
-        let made = keys.iter().map(|key| signed(key.created_at)).collect::<Result<Vec<_>>>()?;
-        let (kids, algorithms) = (texts(|key| &key.kid), texts(|key| &key.algorithm));
-        let (private, public) = (bytes(|key| key.private.expose()), bytes(|key| &key.public));
-        let states = texts(|key| key.state.as_str());
-        let step =
-            Step(statement::ADD_KEYS, &[&kids, &algorithms, &private, &public, &states, &Hidden(made)]);
-        match self.pool.write(step, None).await {
-            // Another server was faster: there is one current key.
-            Err(WriteError::Taken(_)) => Ok(()),
-            other => Ok(other.map(drop)?),
-        }
+        let times = |of: fn(&StoredKey) -> u64| {
+            keys.iter().map(of).map(signed).collect::<Result<Vec<_>>>().map(Hidden)
+        };
+        let (seen, new) = (Hidden(seen.0.as_str()), KeySetVersion::random());
+        let new = Hidden(new.0.as_str());
+        let claim = Step(statement::CLAIM_KEYS, &[&seen, &new]);
+        let remove = Step(statement::REMOVE_KEYS, &[&new]);
+        let add = Step(
+            statement::ADD_KEYS,
+            &[
+                &new,
+                &texts(|key| &key.kid),
+                &texts(|key| &key.algorithm),
+                &bytes(|key| key.private.expose()),
+                &Hidden(keys.iter().map(|key| key.is_sealed).collect::<Vec<_>>()),
+                &bytes(|key| &key.public),
+                &texts(|key| key.state.as_str()),
+                &times(|key| key.created_at)?,
+                &times(|key| key.changed_at)?,
+            ],
+        );
+        Ok(self.pool.write(claim, &[remove, add]).await? == 1)
     }
 }

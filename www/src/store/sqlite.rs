@@ -10,7 +10,10 @@ use std::path::Path;
 use async_trait::async_trait;
 use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
 
-use super::{Account, Found, NewSession, Result, SecretHash, Session, Store, StoreError, StoredKey, User};
+use super::{
+    Account, Found, KeySet, KeySetVersion, NewSession, Result, SecretHash, Session, Store, StoreError,
+    StoredKey, User,
+};
 use crate::random::{SessionId, UserId};
 use crate::secret::Secret;
 
@@ -107,8 +110,11 @@ const ADD_ACCOUNT: &str = "INSERT INTO users
 
 const SET_PASSWORD: &str = "UPDATE users SET password_hash = ?2, credentials = credentials + 1 WHERE id = ?1";
 
+const CLAIM_KEYS: &str = "UPDATE key_set SET version = ?2 WHERE version = ?1";
+
 const ADD_KEY: &str = "INSERT INTO signing_keys
-     (kid, algorithm, private_key, public_key, state, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+     (kid, algorithm, private_key, is_sealed, public_key, state, created_at, changed_at)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 
 #[async_trait]
 impl Store for SqliteStore {
@@ -240,26 +246,39 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn list_keys(&self) -> Result<Vec<StoredKey>> {
-        self.read(|c| c.prepare_cached(row::LIST_KEYS)?.query_map([], row::key)?.flatten_rows()).await
+    async fn read_keys(&self) -> Result<KeySet> {
+        self.read(|c| {
+            // One snapshot for both statements.
+            let transaction = c.unchecked_transaction()?;
+            let version = transaction
+                .prepare_cached("SELECT version FROM key_set")?
+                .query_row([], |row| row.get(0).map(KeySetVersion))?;
+            let keys = transaction.prepare_cached(row::LIST_KEYS)?.query_map([], row::key)?.flatten_rows()?;
+            Ok(KeySet { version, keys })
+        })
+        .await
     }
 
-    async fn add_first_keys(&self, keys: Vec<StoredKey>) -> Result<()> {
+    async fn swap_keys(&self, seen: &KeySetVersion, keys: Vec<StoredKey>) -> Result<bool> {
+        let (KeySetVersion(seen), KeySetVersion(new)) = (seen.clone(), KeySetVersion::random());
         self.write(move |t| {
-            let none = t.query_row("SELECT NOT EXISTS (SELECT 1 FROM signing_keys)", [], |row| row.get(0))?;
-            if none {
-                for key in &keys {
-                    t.prepare_cached(ADD_KEY)?.execute(params![
-                        key.kid,
-                        key.algorithm,
-                        key.private.expose(),
-                        key.public,
-                        key.state.as_str(),
-                        key.created_at,
-                    ])?;
-                }
+            if t.prepare_cached(CLAIM_KEYS)?.execute(params![seen, new])? == 0 {
+                return Ok(false);
             }
-            Ok(())
+            t.execute("DELETE FROM signing_keys", [])?;
+            for key in &keys {
+                t.prepare_cached(ADD_KEY)?.execute(params![
+                    key.kid,
+                    key.algorithm,
+                    key.private.expose(),
+                    key.is_sealed,
+                    key.public,
+                    key.state.as_str(),
+                    key.created_at,
+                    key.changed_at,
+                ])?;
+            }
+            Ok(true)
         })
         .await
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fiftyten_server::store::{KeyState, PostgresStore, PostgresUrl, Store};
+use fiftyten_server::store::{KeySet, KeyState, PostgresStore, PostgresUrl, Store};
 use tokio::task::JoinSet;
 
 use crate::cluster::Cluster;
@@ -22,7 +22,10 @@ async fn start_all(url: &str) -> Vec<Arc<PostgresStore>> {
                 key(&format!("c{number}"), KeyState::Current),
                 key(&format!("n{number}"), KeyState::Next),
             ];
-            store.add_first_keys(keys).await.unwrap();
+            let seen = store.read_keys().await.unwrap();
+            if seen.keys.is_empty() {
+                store.swap_keys(&seen.version, keys).await.unwrap();
+            }
             Arc::new(store)
         });
     }
@@ -31,7 +34,7 @@ async fn start_all(url: &str) -> Vec<Arc<PostgresStore>> {
 
 async fn all_have_the_same_keys(stores: &[Arc<PostgresStore>]) {
     for store in stores {
-        let mut kids: Vec<_> = store.list_keys().await.unwrap().into_iter().map(|key| key.kid).collect();
+        let mut kids: Vec<_> = store.read_keys().await.unwrap().keys.into_iter().map(|key| key.kid).collect();
         kids.sort();
         let number = kids[0].strip_prefix('c').unwrap();
         assert_eq!(kids, [format!("c{number}"), format!("n{number}")]);
@@ -48,7 +51,7 @@ async fn one_migrates_and_makes_the_keys_and_all_start() {
         all_have_the_same_keys(&stores).await;
         let row = cluster.superuser(&url).await;
         let row = row.query_one("SELECT count(*), max(version) FROM fiftyten_schema", &[]).await.unwrap();
-        assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (1, 1));
+        assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (2, 2));
     }
 }
 
@@ -82,5 +85,28 @@ async fn a_user_without_the_right_to_make_tables_is_enough_once_they_are_there()
     cluster.superuser(&url).await.batch_execute(grant).await.unwrap();
     let database = url.rsplit('/').next().unwrap();
     let url = format!("postgres://clerk:clerk@127.0.0.1:{}/{database}", cluster.port);
-    super::open(&url).await.add_first_keys(vec![key("k", KeyState::Current)]).await.unwrap();
+    let store = super::open(&url).await;
+    let seen = store.read_keys().await.unwrap();
+    assert!(store.swap_keys(&seen.version, vec![key("k", KeyState::Current)]).await.unwrap());
+}
+
+#[tokio::test]
+async fn keys_of_an_earlier_version_are_kept() {
+    let cluster = Cluster::shared();
+    let url = cluster.database().await;
+    let old = format!(
+        "SET ROLE {};
+         {}
+         INSERT INTO fiftyten_schema (version) VALUES (1);
+         INSERT INTO signing_keys VALUES ('c', 'EdDSA', '\\x07', '\\x08', 'current', 5)",
+        crate::cluster::OWNER,
+        include_str!("../../migrations/postgres/0001_start.sql")
+    );
+    cluster.superuser(&url).await.batch_execute(&old).await.unwrap();
+    let KeySet { version, keys } = super::open(&url).await.read_keys().await.unwrap();
+    let [key] = &keys[..] else { panic!("{keys:?}") };
+    assert_eq!((key.kid.as_str(), key.state, key.is_sealed), ("c", KeyState::Current, false));
+    assert_eq!((key.private.expose(), &key.public), (&vec![7], &vec![8]));
+    assert_eq!((key.created_at, key.changed_at), (5, 5), "its age counts from when it was made");
+    assert!(super::open(&url).await.swap_keys(&version, keys).await.unwrap());
 }

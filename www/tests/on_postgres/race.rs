@@ -1,11 +1,13 @@
 //! A sign-in and a change of the password at the same time, at every isolation level.
 
+use std::sync::Arc;
+
 use fiftyten_server::Secret;
 use fiftyten_server::store::{NewSession, Store};
 use tokio::time::{Duration, sleep};
 
 use crate::cluster::Cluster;
-use crate::store_suite::{T0, add_user, session};
+use crate::store_suite::{T0, add_user, of_many_that_swap_at_once_one_does, session};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_session_of_the_old_password_outlives_its_change() {
@@ -68,5 +70,17 @@ async fn sessions_that_are_ended_twice_keep_one_time_and_are_counted_once() {
             other.end_sessions(&user.id, None, T0 + 2),
         );
         assert_eq!(ended.0.unwrap() + ended.1.unwrap(), 5);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_servers_that_change_the_keys_at_once_one_does_at_every_isolation_level() {
+    let cluster = Cluster::shared();
+    for isolation in ["read committed", "repeatable read", "serializable"] {
+        let url = cluster.database().await;
+        let name = url.rsplit('/').next().unwrap();
+        let set = format!("ALTER DATABASE {name} SET default_transaction_isolation = '{isolation}'");
+        cluster.superuser(&url).await.batch_execute(&set).await.unwrap();
+        of_many_that_swap_at_once_one_does(&async || super::open(&url).await as Arc<dyn Store>).await;
     }
 }

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use fiftyten_server::store::{PostgresStore, PostgresUrl, Store};
+
 use crate::cluster::Cluster;
 use crate::process::{Process, failure, run};
 use crate::world::{EMAIL, PASSWORD};
@@ -150,4 +152,23 @@ fn eight_processes_start_at_once_on_an_empty_database_and_sign_with_one_key() {
         .collect();
     published.dedup();
     assert_eq!(published.len(), 1, "{published:?}");
+}
+
+#[test]
+fn an_emergency_rotation_reaches_every_server_and_signs_nobody_out() {
+    let cluster = Cluster::shared();
+    let url = cluster.block_on(async |cluster| cluster.database().await);
+    crate::key_commands::emergency(&url);
+}
+
+#[test]
+fn neither_private_keys_nor_master_keys_are_in_the_log() {
+    let cluster = Cluster::shared();
+    let url = cluster.block_on(async |cluster| cluster.database().await);
+    crate::key_commands::log_holds_no_key(&url, || {
+        cluster.block_on(async |_| {
+            let store = PostgresStore::open(&PostgresUrl::parse(&url).unwrap()).await.unwrap();
+            store.read_keys().await.unwrap().keys
+        })
+    });
 }

@@ -12,7 +12,8 @@ use fiftyten_server::account::{self, NewAccount};
 use fiftyten_server::clock::{Clock, ManualClock};
 use fiftyten_server::protocol::{Problem, RefreshBody};
 use fiftyten_server::store::{
-    Account, Found, NewSession, Result, SecretHash, Session, SqliteStore, Store, StoreError, StoredKey, User,
+    Account, Found, KeySet, KeySetVersion, NewSession, Result, SecretHash, Session, SqliteStore, Store,
+    StoreError, StoredKey, User,
 };
 use fiftyten_server::{Config, Secret, Server, SessionId, UserId};
 use serde::de::DeserializeOwned;
@@ -209,6 +210,8 @@ pub(crate) enum Fault {
     Corrupt,
     /// Reads succeed, writes fail.
     ReadOnly,
+    /// The signing keys cannot be read or written, and all else can.
+    NoKeys,
 }
 
 pub(crate) const FAULTS: [Fault; 4] = [Fault::Busy, Fault::Unavailable, Fault::Corrupt, Fault::ReadOnly];
@@ -277,6 +280,13 @@ impl TestStore {
     fn write(&self) -> Result<&SqliteStore> {
         match self.fault.load(Ordering::SeqCst) {
             fault if fault == Fault::ReadOnly as u8 => Err(StoreError::Unavailable("disk full".into())),
+            _ => self.read(),
+        }
+    }
+
+    fn keys(&self) -> Result<&SqliteStore> {
+        match self.fault.load(Ordering::SeqCst) {
+            fault if fault == Fault::NoKeys as u8 => Err(StoreError::Unavailable("no such table".into())),
             _ => self.read(),
         }
     }
@@ -363,11 +373,12 @@ impl Store for TestStore {
         self.write()?.set_password(user, hash, at).await
     }
 
-    async fn list_keys(&self) -> Result<Vec<StoredKey>> {
-        self.read()?.list_keys().await
+    async fn read_keys(&self) -> Result<KeySet> {
+        self.keys()?.read_keys().await
     }
 
-    async fn add_first_keys(&self, keys: Vec<StoredKey>) -> Result<()> {
-        self.write()?.add_first_keys(keys).await
+    async fn swap_keys(&self, seen: &KeySetVersion, keys: Vec<StoredKey>) -> Result<bool> {
+        self.keys()?;
+        self.write()?.swap_keys(seen, keys).await
     }
 }

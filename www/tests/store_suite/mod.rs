@@ -6,7 +6,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 use fiftyten_server::store::{
-    Account, KeyState, NewSession, SecretHash, Session, Store, StoreError, StoredKey, User,
+    Account, KeySet, KeySetVersion, KeyState, NewSession, SecretHash, Session, Store, StoreError, StoredKey,
+    User,
 };
 use fiftyten_server::{Secret, SessionId, UserId};
 use serde_json::json;
@@ -20,7 +21,9 @@ where
     F: Fn() -> O,
     O: Future<Output = Arc<dyn Store>>,
 {
-    first_keys_are_added_once(&open).await;
+    keys_are_swapped_by_who_has_seen_the_last_ones(&open).await;
+    a_set_that_cannot_be_kept_changes_nothing(&open).await;
+    of_many_that_swap_at_once_one_does(&open).await;
     accounts_are_kept_and_addresses_are_unique(&open).await;
     a_session_is_found_by_its_hash_with_its_user(&open).await;
     signing_in_ends_the_session_before(&open).await;
@@ -34,20 +37,101 @@ where
     many_at_once_all_succeed(&open).await;
 }
 
-async fn first_keys_are_added_once<O: Future<Output = Arc<dyn Store>>>(open: &impl Fn() -> O) {
+async fn keys_are_swapped_by_who_has_seen_the_last_ones<O: Future<Output = Arc<dyn Store>>>(
+    open: &impl Fn() -> O,
+) {
     let store = open().await;
     store.ping().await.unwrap();
-    assert!(store.list_keys().await.unwrap().is_empty());
-    store.add_first_keys(vec![key("c", KeyState::Current), key("n", KeyState::Next)]).await.unwrap();
-    store.add_first_keys(vec![key("x", KeyState::Current)]).await.unwrap();
+    let KeySet { version: empty, keys } = store.read_keys().await.unwrap();
+    assert!(keys.is_empty());
+    let first = vec![key("c", KeyState::Current), key("n", KeyState::Next)];
+    assert!(store.swap_keys(&empty, first).await.unwrap());
+    assert!(!store.swap_keys(&empty, vec![key("x", KeyState::Current)]).await.unwrap());
     drop(store);
-    let mut keys = open().await.list_keys().await.unwrap();
-    keys.sort_by(|a, b| a.kid.cmp(&b.kid));
-    let shape: Vec<_> = keys.iter().map(|key| (key.kid.as_str(), key.state)).collect();
-    assert_eq!(shape, [("c", KeyState::Current), ("n", KeyState::Next)]);
-    assert_eq!(keys[0].private.expose(), &[7; 32]);
-    assert_eq!(keys[0].public, [8; 32]);
-    assert_eq!((keys[0].algorithm.as_str(), keys[0].created_at), ("EdDSA", T0));
+
+    let store = open().await;
+    let KeySet { version, keys } = store.read_keys().await.unwrap();
+    assert_ne!(version, empty);
+    assert_eq!(shape(&keys), [("c", KeyState::Current), ("n", KeyState::Next)]);
+    let (current, next) = (&keys[0], &keys[1]);
+    assert_eq!((current.private.expose(), current.is_sealed), (&vec![7; 32], false));
+    assert_eq!((next.private.expose(), next.is_sealed), (&vec![7; 60], true));
+    assert_eq!((current.public.as_slice(), current.algorithm.as_str()), (&[8; 32][..], "EdDSA"));
+    assert_eq!((current.created_at, current.changed_at), (T0, T0 + 5));
+
+    // The same keys in other states, and one more: the unique states never stand in the way.
+    let rotated = vec![key("n", KeyState::Current), key("c", KeyState::Retired), key("n2", KeyState::Next)];
+    assert!(store.swap_keys(&version, rotated).await.unwrap());
+    for seen in [&version, &empty, &KeySetVersion("never".to_owned())] {
+        assert!(!store.swap_keys(seen, vec![key("x", KeyState::Current)]).await.unwrap());
+        assert!(!store.swap_keys(seen, Vec::new()).await.unwrap());
+    }
+    drop(store);
+    let after = open().await.read_keys().await.unwrap().keys;
+    let now = [("n", KeyState::Current), ("n2", KeyState::Next), ("c", KeyState::Retired)];
+    assert_eq!(shape(&after), now, "a lost race changes nothing");
+}
+
+async fn a_set_that_cannot_be_kept_changes_nothing<O: Future<Output = Arc<dyn Store>>>(
+    open: &impl Fn() -> O,
+) {
+    let store = open().await;
+    let before = store.read_keys().await.unwrap();
+    let (current, next) = (KeyState::Current, KeyState::Next);
+    for impossible in [
+        vec![key("a", current), key("b", current)],
+        vec![key("a", current), key("b", next), key("c", next)],
+        vec![key("a", current), key("a", KeyState::Retired)],
+        vec![key("a", current), StoredKey { created_at: u64::MAX, ..key("b", next) }],
+    ] {
+        assert!(store.swap_keys(&before.version, impossible).await.is_err());
+    }
+    drop(store);
+    let store = open().await;
+    let after = store.read_keys().await.unwrap();
+    assert_eq!(after.version, before.version, "the version stands as well");
+    assert_eq!(shape(&after.keys), shape(&before.keys));
+    assert!(store.swap_keys(&before.version, before.keys).await.unwrap());
+    assert_eq!(shape(&store.read_keys().await.unwrap().keys), shape(&after.keys));
+}
+
+pub(crate) async fn of_many_that_swap_at_once_one_does<O: Future<Output = Arc<dyn Store>>>(
+    open: &impl Fn() -> O,
+) {
+    let stores = [open().await, open().await];
+    for round in 0..10 {
+        let tasks: Vec<_> = (0..8)
+            .map(|number| {
+                let store = Arc::clone(&stores[number % 2]);
+                tokio::spawn(async move {
+                    let KeySet { version, .. } = store.read_keys().await.unwrap();
+                    let kid = format!("r{round}s{number}");
+                    let keys = vec![key(&kid, KeyState::Current), key(&format!("{kid}n"), KeyState::Next)];
+                    // Whoever has seen the set before another changed it loses.
+                    (version.clone(), store.swap_keys(&version, keys).await.unwrap(), kid)
+                })
+            })
+            .collect();
+        let mut swaps = Vec::new();
+        for task in tasks {
+            swaps.push(task.await.unwrap());
+        }
+        let won: Vec<_> = swaps.iter().filter(|(_, won, _)| *won).collect();
+        let mut seen: Vec<_> = won.iter().map(|(KeySetVersion(seen), ..)| seen).collect();
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), won.len(), "no version was followed by two: {swaps:?}");
+        assert!(!won.is_empty());
+        let KeySet { keys, .. } = stores[0].read_keys().await.unwrap();
+        let current = keys.iter().find(|key| key.state == KeyState::Current).unwrap();
+        assert!(won.iter().any(|(_, _, kid)| *kid == current.kid));
+        assert_eq!(shape(&keys)[1].0, format!("{}n", current.kid), "the keys of one, and of no other");
+        assert_eq!(keys.len(), 2);
+    }
+}
+
+fn shape(keys: &[StoredKey]) -> Vec<(&str, KeyState)> {
+    keys.iter().map(|key| (key.kid.as_str(), key.state)).collect()
 }
 
 async fn accounts_are_kept_and_addresses_are_unique<O: Future<Output = Arc<dyn Store>>>(
@@ -289,13 +373,17 @@ pub(crate) async fn ended_at(store: &dyn Store, secret: &SecretHash) -> Option<u
     store.find_session(secret).await.unwrap().unwrap().session.ended_at
 }
 
+/// A key; a next one is sealed.
 pub(crate) fn key(kid: &str, state: KeyState) -> StoredKey {
+    let is_sealed = state == KeyState::Next;
     StoredKey {
         kid: kid.to_owned(),
         algorithm: "EdDSA".to_owned(),
-        private: Secret::new(vec![7; 32]),
+        private: Secret::new(vec![7; if is_sealed { 60 } else { 32 }]),
+        is_sealed,
         public: vec![8; 32],
         state,
         created_at: T0,
+        changed_at: T0 + 5,
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, RecyclingMethod, Runtime};
 use tokio::sync::{Mutex, Semaphore};
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Error, Row};
+use tokio_postgres::{Error, Row, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::super::{Result, StoreError};
@@ -98,19 +98,19 @@ impl Pool {
         settle(client, async |client| query(client, sql, parameters).await).await?.map_err(Into::into)
     }
 
-    /// Runs a statement, or two in one transaction, and commits. How many rows the first one changed.
+    /// Runs a statement, or up to three in one transaction, and commits. How many rows the first one changed.
     ///
     /// Everything is sent before the first answer is awaited: it costs one round trip, no lock is held
     /// for longer, and what was begun is finished even if the caller goes away.
     pub(super) async fn write(
         &self,
         first: Step<'_>,
-        second: Option<Step<'_>>,
+        then: &[Step<'_>],
     ) -> std::result::Result<u64, WriteError> {
         let mut attempt = 0;
         loop {
             let client = take(&self.writers).await.map_err(WriteError::Store)?;
-            let written = settle(client, async |client| run(client, first, second).await).await;
+            let written = settle(client, async |client| run(client, first, then).await).await;
             match written.map_err(WriteError::Store)? {
                 Ok(count) => return Ok(count),
                 Err(error) if meaning(&error) == Meaning::Conflict && attempt < RETRIES => {
@@ -183,27 +183,42 @@ async fn query(
     client.query(&client.prepare_cached(sql).await?, parameters).await
 }
 
-async fn run(
-    client: &Object,
-    Step(first, of_first): Step<'_>,
-    second: Option<Step<'_>>,
-) -> std::result::Result<u64, Error> {
-    let first = client.prepare_cached(first).await?;
-    let Some(Step(second, of_second)) = second else {
-        return client.execute(&first, of_first).await;
-    };
-    let second = client.prepare_cached(second).await?;
+async fn run(client: &Object, first: Step<'_>, then: &[Step<'_>]) -> std::result::Result<u64, Error> {
+    let Step(sql, parameters) = first;
+    let first = client.prepare_cached(sql).await?;
+    if then.is_empty() {
+        return client.execute(&first, parameters).await;
+    }
+    debug_assert!(then.len() <= 2, "no third one would be run");
+    let (second, third) = (prepare(client, then.first()).await?, prepare(client, then.get(1)).await?);
     // They are sent in this order; after one that fails the server ignores the rest.
-    let (begun, changed, followed, committed) = tokio::join!(
+    let (begun, changed, second, third, committed) = tokio::join!(
         biased;
         client.batch_execute("BEGIN"),
-        client.execute(&first, of_first),
-        client.execute(&second, of_second),
+        client.execute(&first, parameters),
+        execute(client, second),
+        execute(client, third),
         client.batch_execute("COMMIT"),
     );
     begun?;
     let changed = changed?;
-    followed.and(committed.map(|()| changed))
+    second.and(third).and(committed.map(|()| changed))
+}
+
+type Prepared<'a> = Option<(Statement, Parameters<'a>)>;
+
+async fn prepare<'a>(client: &Object, step: Option<&Step<'a>>) -> std::result::Result<Prepared<'a>, Error> {
+    Ok(match step {
+        Some(Step(sql, parameters)) => Some((client.prepare_cached(sql).await?, *parameters)),
+        None => None,
+    })
+}
+
+async fn execute(client: &Object, prepared: Prepared<'_>) -> std::result::Result<u64, Error> {
+    match prepared {
+        Some((statement, parameters)) => client.execute(&statement, parameters).await,
+        None => Ok(0),
+    }
 }
 
 /// Runs `job`, and puts the connection back only where it can be used again.

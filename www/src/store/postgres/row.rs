@@ -1,11 +1,15 @@
 //! Rows, read back into the store's types.
 
+use std::cmp::Reverse;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 
-use super::super::{Account, Found, KeyState, Result, Session, StoreError, StoredKey, User};
+use super::super::{
+    Account, Found, KeySet, KeySetVersion, KeyState, Result, Session, StoreError, StoredKey, User,
+};
 use crate::random::{SessionId, UserId};
 use crate::secret::Secret;
 
@@ -25,8 +29,11 @@ pub(super) const FIND_ACCOUNT: &str = "SELECT
 /// Not in order: a database may have an order of its own for texts.
 pub(super) const LIST_USERS: &str = "SELECT id, email, roles, permissions, claims, created_at FROM users";
 
-pub(super) const LIST_KEYS: &str = "SELECT kid, algorithm, private_key, public_key, state, created_at
-     FROM signing_keys ORDER BY created_at DESC, state";
+/// One statement, and so one snapshot. Where there are no keys, their columns are null.
+pub(super) const READ_KEYS: &str = "SELECT
+     s.version, k.kid, k.algorithm, k.private_key, k.is_sealed, k.public_key, k.state, k.created_at,
+     coalesce(k.changed_at, k.created_at) AS changed_at
+     FROM key_set s LEFT JOIN signing_keys k ON true";
 
 pub(super) fn found(row: &Row) -> Result<Found> {
     Ok(Found { session: session(row)?, user: user(row)? })
@@ -61,15 +68,27 @@ pub(super) fn account(row: &Row) -> Result<Account> {
     Ok(Account { user: user(row)?, password_hash, credentials: time(row, "credentials")? })
 }
 
-pub(super) fn key(row: &Row) -> Result<StoredKey> {
+pub(super) fn keys(rows: &[Row]) -> Result<KeySet> {
+    let first = rows.first().ok_or_else(|| corrupt("the key set"))?;
+    let version = KeySetVersion(get(first, "version")?);
+    let none = get::<Option<String>>(first, "kid")?.is_none();
+    let mut keys = if none { Vec::new() } else { rows.iter().map(key).collect::<Result<Vec<_>>>()? };
+    let order = |key: &StoredKey| (Reverse(key.created_at), key.state.as_str(), key.kid.clone());
+    keys.sort_by_key(order);
+    Ok(KeySet { version, keys })
+}
+
+fn key(row: &Row) -> Result<StoredKey> {
     let state: String = get(row, "state")?;
     Ok(StoredKey {
         kid: get(row, "kid")?,
         algorithm: get(row, "algorithm")?,
         private: Secret::new(get(row, "private_key")?),
+        is_sealed: get(row, "is_sealed")?,
         public: get(row, "public_key")?,
         state: KeyState::parse(&state).ok_or_else(|| corrupt("a key's state"))?,
         created_at: time(row, "created_at")?,
+        changed_at: time(row, "changed_at")?,
     })
 }
 

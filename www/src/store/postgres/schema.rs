@@ -15,7 +15,10 @@ use crate::random;
 
 /// In order; the position of the last is the schema's version. A migration that has been released is
 /// never edited: a change is a new one.
-const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/postgres/0001_start.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../../migrations/postgres/0001_start.sql"),
+    include_str!("../../../migrations/postgres/0002_keys.sql"),
+];
 
 /// The advisory lock's key: the letters "FiftyTen". Such a lock belongs to one database.
 const LOCK: i64 = 0x4669_6674_7954_656e;

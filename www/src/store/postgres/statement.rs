@@ -31,10 +31,17 @@ pub(super) const ADD_ACCOUNT: &str = "INSERT INTO users
 pub(super) const SET_PASSWORD: &str =
     "UPDATE users SET password_hash = $2, credentials = credentials + 1 WHERE id = $1";
 
+/// Whoever changes the keys writes this row first: of two that have seen the same, one finds it changed.
+pub(super) const CLAIM_KEYS: &str = "UPDATE key_set SET version = $2 WHERE version = $1";
+
+pub(super) const REMOVE_KEYS: &str =
+    "DELETE FROM signing_keys WHERE EXISTS (SELECT 1 FROM key_set WHERE version = $1)";
+
 pub(super) const ADD_KEYS: &str = "INSERT INTO signing_keys
-     (kid, algorithm, private_key, public_key, state, created_at)
-     SELECT kid, algorithm, private_key, public_key, state, created_at
-     FROM (SELECT unnest($1::text[]) AS kid, unnest($2::text[]) AS algorithm,
-             unnest($3::bytea[]) AS private_key, unnest($4::bytea[]) AS public_key,
-             unnest($5::text[]) AS state, unnest($6::bigint[]) AS created_at) AS made
-     WHERE NOT EXISTS (SELECT 1 FROM signing_keys)";
+     (kid, algorithm, private_key, is_sealed, public_key, state, created_at, changed_at)
+     SELECT kid, algorithm, private_key, is_sealed, public_key, state, created_at, changed_at
+     FROM (SELECT unnest($2::text[]) AS kid, unnest($3::text[]) AS algorithm,
+             unnest($4::bytea[]) AS private_key, unnest($5::boolean[]) AS is_sealed,
+             unnest($6::bytea[]) AS public_key, unnest($7::text[]) AS state,
+             unnest($8::bigint[]) AS created_at, unnest($9::bigint[]) AS changed_at) AS made
+     WHERE EXISTS (SELECT 1 FROM key_set WHERE version = $1)";

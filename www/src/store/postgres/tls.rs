@@ -18,7 +18,7 @@ pub(super) fn connector(tls: &Tls) -> Result<MakeRustlsConnect, String> {
         Tls::On(None) => roots_of_the_system()?,
     };
     // Named here because a process may have more than one provider compiled in.
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?

@@ -24,8 +24,10 @@ pub(super) const FIND_ACCOUNT: &str = "SELECT
 pub(super) const LIST_USERS: &str =
     "SELECT id, email, roles, permissions, claims, created_at FROM users ORDER BY email";
 
-pub(super) const LIST_KEYS: &str = "SELECT kid, algorithm, private_key, public_key, state, created_at
-     FROM signing_keys ORDER BY created_at DESC, state";
+pub(super) const LIST_KEYS: &str = "SELECT
+     kid, algorithm, private_key, is_sealed, public_key, state, created_at,
+     coalesce(changed_at, created_at) AS changed_at
+     FROM signing_keys ORDER BY created_at DESC, state, kid";
 
 /// SQLite's own failures are the outer error, rows that make no sense the inner one.
 type Read<T> = rusqlite::Result<Result<T>>;
@@ -72,10 +74,19 @@ pub(super) fn account(row: &Row<'_>) -> Read<Account> {
 pub(super) fn key(row: &Row<'_>) -> Read<StoredKey> {
     let (kid, algorithm) = (row.get("kid")?, row.get("algorithm")?);
     let (private, public) = (Secret::new(row.get("private_key")?), row.get("public_key")?);
-    let state: String = row.get("state")?;
-    let created_at = row.get("created_at")?;
+    let (is_sealed, state) = (row.get("is_sealed")?, row.get::<_, String>("state")?);
+    let (created_at, changed_at) = (row.get("created_at")?, row.get("changed_at")?);
     let state = KeyState::parse(&state).ok_or_else(|| corrupt("a key's state"));
-    Ok(state.map(|state| StoredKey { kid, algorithm, private, public, state, created_at }))
+    Ok(state.map(|state| StoredKey {
+        kid,
+        algorithm,
+        private,
+        is_sealed,
+        public,
+        state,
+        created_at,
+        changed_at,
+    }))
 }
 
 /// The text of a JSON column.

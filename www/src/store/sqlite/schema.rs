@@ -8,7 +8,8 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 /// In order; the position of the last is the schema's version. A migration that has been released is
 /// never edited: a change is a new one.
-const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/0001_start.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("../../../migrations/0001_start.sql"), include_str!("../../../migrations/0002_keys.sql")];
 
 /// Marks the file as this program's (`PRAGMA application_id`): the letters "FTen".
 const APPLICATION_ID: i32 = 0x4654_656e;
@@ -47,6 +48,7 @@ fn prepare(connection: &Connection) -> Result<(), String> {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "fullfsync", true)?; // macOS: fsync alone does not reach the disk
+        connection.pragma_update(None, "secure_delete", true)?; // a key that was sealed must not lie on
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update(None, "trusted_schema", false)
     })()
@@ -117,6 +119,7 @@ mod tests {
         assert_eq!(number("synchronous").unwrap(), 2, "FULL: NORMAL may lose a revocation with the power");
         assert_eq!(number("fullfsync").unwrap(), 1);
         assert_eq!(number("foreign_keys").unwrap(), 1);
+        assert_eq!(number("secure_delete").unwrap(), 1, "what was deleted is overwritten");
     }
 
     #[test]
