@@ -18,4 +18,5 @@ mod processes;
 mod refresh;
 mod sessions;
 mod sign_in;
+mod timing;
 mod world;
