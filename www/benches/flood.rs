@@ -48,7 +48,7 @@ fn main() {
     let add = ["user", "add", EMAIL, "--password-stdin", "--database", file.to_str().unwrap()];
     assert!(run(&add, PASSWORD).status.success());
     // The attackers come from many addresses, or the limit on each would turn them away.
-    let server = Process::start(&file, &["--trusted-proxy", "127.0.0.1/32", "--log", "warn"]);
+    let server = Process::start(&file, &["--trusted-proxy", "127.0.0.1/32"]);
     let cookie = server.client().sign_in(EMAIL, PASSWORD).unwrap().cookie();
     refreshes(&server, &cookie, Duration::from_millis(500));
 
