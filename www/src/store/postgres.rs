@@ -19,6 +19,7 @@ use super::{Account, Found, NewSession, Result, SecretHash, Session, Store, Stor
 use crate::random::{SessionId, UserId};
 use crate::secret::Secret;
 
+mod busy;
 mod connector;
 mod failure;
 mod hidden;

@@ -144,3 +144,44 @@ async fn cancel_the_wait(cluster: &Cluster, url: &str) {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
 }
+
+/// A commit goes on waiting for the standby when nobody waits for the commit any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn attempts_that_are_in_vain_do_not_pile_up_in_postgres_while_the_standby_is_gone() {
+    let cluster = Cluster::start(&[]);
+    let url = cluster.database().await;
+    let store = super::open(&url).await;
+    let user = add_user(&*store, "ada@example.test").await;
+    let mut sessions = Vec::new();
+    for _ in 0..30 {
+        sessions.push(open_session(&*store, &user, T0).await);
+    }
+    tokio::task::block_in_place(|| cluster.configure("synchronous_standby_names", "nobody"));
+    let admin = cluster.superuser(&url).await;
+    for (number, round) in sessions.chunks(10).enumerate() {
+        // Clients give up before the server does, or after it.
+        let patience = std::time::Duration::from_secs(if number % 2 == 0 { 1 } else { 20 });
+        let mut attempts = tokio::task::JoinSet::new();
+        for (session, _) in round {
+            let (store, id) = (std::sync::Arc::clone(&store), session.id.clone());
+            let attempt = async move { store.end_session(&id, None, T0 + 1).await };
+            attempts.spawn(tokio::time::timeout(patience, attempt));
+        }
+        for attempt in attempts.join_all().await {
+            assert!(
+                matches!(attempt, Ok(Err(StoreError::Unavailable(_) | StoreError::Busy)) | Err(_)),
+                "{attempt:?}"
+            );
+        }
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+        let waiting: i64 = admin.query_one(waiting, &[]).await.unwrap().get(0);
+        assert!((1..=6).contains(&waiting), "{waiting} wait");
+        // Reads go on meanwhile.
+        assert_eq!(ended_at(&*store, &round[0].1).await, None);
+    }
+    tokio::task::block_in_place(|| cluster.configure("synchronous_standby_names", ""));
+    for (session, secret) in &sessions {
+        assert!(store.end_session(&session.id, None, T0 + 2).await.unwrap());
+        assert!(ended_at(&*store, secret).await.is_some());
+    }
+}

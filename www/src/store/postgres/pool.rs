@@ -12,6 +12,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
 
 use super::super::{Result, StoreError};
+use super::busy::Busy;
 use super::connector::{Connector, Links, OPEN, SUPERSEDED};
 use super::failure::{Meaning, SILENT, meaning};
 use super::link::Link;
@@ -162,21 +163,18 @@ impl Pool {
         client: Object,
         job: impl AsyncFnOnce(&Link) -> std::result::Result<T, Error>,
     ) -> Result<std::result::Result<T, Error>> {
-        let mut done = in_time(job(&client)).await;
-        if client.is_unreplicated() {
-            done = Err(StoreError::Unavailable(UNREPLICATED.to_owned()));
-        } else if !self.connector.is_current(&client) {
-            done = Err(superseded());
-        }
-        let spoilt = match &done {
-            Ok(Ok(_)) => false,
-            Ok(Err(error)) => matches!(meaning(error), Meaning::Lost | Meaning::Other),
-            Err(_) => true,
+        let busy = Busy::new(client, &self.connector);
+        let done = in_time(job(busy.link())).await?;
+        let refused = if busy.link().is_unreplicated() {
+            Some(StoreError::Unavailable(UNREPLICATED.to_owned()))
+        } else if !self.connector.is_current(busy.link()) {
+            Some(superseded())
+        } else {
+            None
         };
-        if spoilt {
-            drop(Object::take(client));
-        }
-        done
+        let is_spoilt = |error: &Error| matches!(meaning(error), Meaning::Lost | Meaning::Other);
+        busy.end(refused.is_none() && !done.as_ref().err().is_some_and(is_spoilt));
+        refused.map_or(Ok(done), Err)
     }
 }
 
