@@ -8,6 +8,7 @@ mod cluster;
 mod connections;
 mod embedding;
 mod failures;
+mod fleet;
 mod keys;
 mod malformed;
 mod on_postgres;

@@ -8,6 +8,8 @@ use crate::cluster::Cluster;
 use crate::process::{Process, failure, run};
 use crate::world::{EMAIL, PASSWORD};
 
+mod failover;
+
 /// A new database with one account.
 fn database(cluster: &Cluster) -> String {
     let url = cluster.block_on(async |cluster| cluster.database().await);

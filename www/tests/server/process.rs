@@ -60,6 +60,11 @@ impl Process {
         Client::connect(self.address).unwrap()
     }
 
+    /// A client whose pages are elsewhere than at this server's port.
+    pub(crate) fn client_of(&self, origin: &str) -> Client {
+        Client { origin: origin.to_owned(), ..self.client() }
+    }
+
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
