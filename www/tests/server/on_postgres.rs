@@ -9,6 +9,7 @@ use crate::process::{Process, failure, run};
 use crate::world::{EMAIL, PASSWORD};
 
 mod failover;
+mod nginx;
 
 /// A new database with one account.
 fn database(cluster: &Cluster) -> String {

@@ -62,7 +62,7 @@ impl Process {
 
     /// A client whose pages are elsewhere than at this server's port.
     pub(crate) fn client_of(&self, origin: &str) -> Client {
-        Client { origin: origin.to_owned(), ..self.client() }
+        Client::to(self.address, origin)
     }
 
     pub(crate) fn kill(mut self) {
@@ -149,9 +149,14 @@ impl Reply {
     }
 
     pub(crate) fn cookie(&self) -> String {
-        let line = self.head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
-        line.split(';').next().unwrap().to_owned()
+        header(&self.head, "set-cookie").unwrap().split(';').next().unwrap().to_owned()
     }
+}
+
+/// The value of a header, which a proxy may write in another case.
+fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    let mut lines = head.lines().filter_map(|line| line.split_once(": "));
+    lines.find_map(|(known, value)| known.eq_ignore_ascii_case(name).then_some(value))
 }
 
 impl Client {
@@ -160,6 +165,11 @@ impl Client {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         Ok(Self { stream: BufReader::new(stream), origin: format!("http://localhost:{}", address.port()) })
+    }
+
+    /// A client whose pages are of another origin than the address.
+    pub(crate) fn to(address: SocketAddr, origin: &str) -> Self {
+        Self { origin: origin.to_owned(), ..Self::connect(address).unwrap() }
     }
 
     pub(crate) fn call(&mut self, method: &str, path: &str, cookie: &str, body: &str) -> io::Result<Reply> {
@@ -196,7 +206,7 @@ impl Client {
             }
         }
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let length = header(&head, "content-length");
         let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
         self.stream.read_exact(&mut body)?;
         Ok(Reply { status, head, body: String::from_utf8(body).unwrap() })
