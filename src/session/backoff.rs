@@ -7,6 +7,8 @@ use crate::session::rng::Rng;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Backoff {
     failures: u32,
+    /// The first of them.
+    failing_since: Instant,
     /// Quick waits that are left: a network comes back a moment after the screen does.
     quick: u8,
     blocked_until: Instant,
@@ -18,9 +20,11 @@ pub(super) struct Backoff {
 impl Backoff {
     /// The quick waits after a wake, in ms, before jitter.
     const QUICK: [u64; 3] = [100, 200, 400];
-    /// The longest wait in the background, in hundredths of the slack: 30 s with 10 s. After an
-    /// outage all clients are back within it, at no more than twice the steady rate of one in 50 s.
-    const BACKGROUND_LIMIT: u64 = 300;
+    /// The waits in the background once the slack has passed, shortest and longest, in hundredths of it: 25 to
+    /// 50 s with 10 s. By then the token is dead, and nothing is saved by haste. After an outage all clients are
+    /// back within the longest. The shortest bounds the load: what a server is asked in that time is no more
+    /// than each client's share of the mean wait, one in 37 s, where the steady rate is one in 50 s.
+    const SPREAD: (u64, u64) = (250, 500);
     /// The longest `Retry-After` that is believed: 5 min. More is most likely a mistake, and
     /// would keep a page from recovering.
     const SERVER_LIMIT: Millis = Millis(300_000);
@@ -28,6 +32,7 @@ impl Backoff {
     pub(super) const fn new() -> Self {
         Self {
             failures: 0,
+            failing_since: Instant(0),
             quick: 0,
             blocked_until: Instant(0),
             background_until: Instant(0),
@@ -77,6 +82,9 @@ impl Backoff {
         retry_after: Option<Millis>,
         rng: &mut Rng,
     ) {
+        if self.failures == 0 {
+            self.failing_since = now;
+        }
         self.failures = self.failures.saturating_add(1);
         if let Some(wait) = retry_after {
             // A proxy tells everybody the same number: a tenth more spreads them.
@@ -94,7 +102,13 @@ impl Backoff {
         // Exponential with full jitter, from a twentieth of the slack.
         let doublings = (self.failures - 1).min(20);
         let ceiling = Millis(slack.percent(5).0.max(1) << doublings);
-        self.background_until = now + rng.up_to(ceiling.min(slack.percent(Self::BACKGROUND_LIMIT)));
+        let (shortest, longest) = Self::SPREAD;
+        self.background_until = now
+            + if ceiling <= slack && now.since(self.failing_since) < slack {
+                rng.up_to(ceiling)
+            } else {
+                slack.percent(shortest) + rng.up_to(slack.percent(longest - shortest))
+            };
         self.blocked_until = now + rng.up_to(ceiling.min(slack.percent(20)));
     }
 }
@@ -140,17 +154,37 @@ mod tests {
     }
 
     #[test]
-    fn waits_grow_to_three_slacks_in_the_background_and_to_a_fifth_of_the_slack_for_a_held_request() {
+    fn waits_double_up_to_the_slack_and_are_then_spread_out_unless_a_request_is_held() {
         let mut rng = Rng::new(1);
         let mut backoff = Backoff::new();
-        let mut longest = (0, 0);
-        for _ in 0..2_000 {
+        let mut spread = Vec::new();
+        let mut longest = 0;
+        for failures in 1..=2_000 {
             backoff.failed(NOW, SLACK, true, None, &mut rng);
-            longest.0 = longest.0.max(backoff.until(false).since(NOW).0);
-            longest.1 = longest.1.max(backoff.until(true).since(NOW).0);
+            let wait = backoff.until(false).since(NOW).0;
+            match failures {
+                1..=5 => assert!(wait <= 250 << failures, "{wait} after {failures}"),
+                _ => spread.push(wait),
+            }
+            longest = longest.max(backoff.until(true).since(NOW).0);
         }
-        assert!((29_500..=30_000).contains(&longest.0), "{longest:?}");
-        assert!((1_900..=2_000).contains(&longest.1), "{longest:?}");
+        spread.sort_unstable();
+        assert!((25_000..=25_100).contains(&spread[0]), "{}", spread[0]);
+        assert!((49_900..=50_000).contains(&spread[spread.len() - 1]), "{}", spread[spread.len() - 1]);
+        assert!((36_000..=39_000).contains(&spread[spread.len() / 2]), "{}", spread[spread.len() / 2]);
+        assert!((1_900..=2_000).contains(&longest), "{longest}");
+    }
+
+    #[test]
+    fn waits_are_spread_out_as_soon_as_the_slack_has_passed_however_few_failures_there_were() {
+        for (passed, shortest, longest) in [(9_999, 0, 1_000), (10_000, 25_000, 50_000)] {
+            let mut backoff = Backoff::new();
+            backoff.failed(NOW, SLACK, false, None, &mut Rng::new(1));
+            let now = NOW + Millis(passed);
+            backoff.failed(now, SLACK, false, None, &mut Rng::new(1));
+            let wait = backoff.until(false).since(now).0;
+            assert!((shortest..=longest).contains(&wait), "{wait} after {passed}");
+        }
     }
 
     #[test]
