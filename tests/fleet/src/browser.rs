@@ -1,6 +1,7 @@
 //! One browser: a core, its timer and its calls.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use fiftyten::action::{Action, Settled, WaiterId};
@@ -50,13 +51,15 @@ impl Browser {
     #[must_use]
     pub fn open(number: usize, target: Target, cookie: String, ledger: Arc<Ledger>) -> Self {
         let (commands, received) = mpsc::unbounded_channel();
-        let seed = (number as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        // Hashed: the streams of seeds that are near to each other may be near to each other too.
+        let mut seed = DefaultHasher::new();
+        number.hash(&mut seed);
         let page = Page {
             number,
             ledger,
             http: Http::new(target, cookie),
             opened: tokio::time::Instant::now(),
-            session: Session::new(Config { tabs: false, seed, ..Config::default() }, START),
+            session: Session::new(Config { tabs: false, seed: seed.finish(), ..Config::default() }, START),
             calls: JoinSet::new(),
             aborts: BTreeMap::new(),
             held: BTreeMap::new(),
@@ -137,7 +140,6 @@ impl Page {
         START + Millis(self.opened.elapsed().as_millis() as u64)
     }
 
-    /// A moment later than it might be: the timer must not be early by a fraction of a millisecond.
     fn to_tokio(&self, at: Instant) -> tokio::time::Instant {
         self.opened + std::time::Duration::from_millis(at.since(START).0)
     }

@@ -13,6 +13,7 @@ mod keys;
 mod malformed;
 mod on_postgres;
 mod origins;
+mod outage;
 mod process;
 mod processes;
 mod refresh;

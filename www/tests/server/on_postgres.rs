@@ -10,6 +10,7 @@ use crate::world::{EMAIL, PASSWORD};
 
 mod failover;
 mod nginx;
+mod outage;
 
 /// A new database with one account.
 fn database(cluster: &Cluster) -> String {

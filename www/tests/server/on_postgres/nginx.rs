@@ -154,62 +154,90 @@ fn a_session_that_was_made_through_one_is_refreshed_and_ended_by_all() {
     assert_eq!(nginx.errors(), "");
 }
 
-/// One of three servers dies with requests under way, and comes back. What else browsers were answered than a
-/// token.
-async fn lose_a_server(change: fn(String) -> String) -> (Vec<Entry>, Arc<Ledger>) {
-    let cluster = Cluster::shared();
-    let site = tokio::task::spawn_blocking(move || {
-        let (servers, url) = servers(&cluster);
-        (Nginx::start(&servers, change), servers, url, cluster)
-    });
-    let (nginx, mut servers, url, cluster) = site.await.unwrap();
-    let store = PostgresStore::open(&PostgresUrl::parse(&url).unwrap()).await.unwrap();
-    let user = store.find_account(EMAIL).await.unwrap().unwrap().user.id;
-    let sessions = fleet::open_sessions(&store, &user, BROWSERS).await;
-    let ledger = Arc::new(Ledger::new());
-    let browsers = fleet::open_browsers(&sessions, &[nginx.target()], CYCLE, &ledger).await;
-    let all: Vec<&Browser> = browsers.iter().collect();
-    assert!(fleet::until_fresh(&all, PATIENCE).await.is_some());
+/// Three servers behind nginx, and browsers that refresh through it.
+struct Site {
+    nginx: Nginx,
+    servers: Vec<Process>,
+    url: String,
+    ledger: Arc<Ledger>,
+    browsers: Vec<Browser>,
+    _cluster: Arc<Cluster>,
+}
 
-    let dies = servers.remove(0);
-    let address = dies.address;
-    // What it is asked in this time is under way when it dies.
-    dies.signal("STOP");
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    dies.kill();
-    tokio::time::sleep(CYCLE * 2).await;
-    let revived = tokio::task::spawn_blocking(move || {
-        let server =
-            Process::start_at(Path::new(&url), &[&["--listen", &address.to_string()], &FLAGS[..]].concat());
-        // It is asked again when nginx has forgotten the failure.
-        thread::sleep(Duration::from_secs(5) + CYCLE);
-        server.signal("TERM");
-        server.wait().1
-    });
-    let log = revived.await.unwrap();
-    assert!(log.matches("\"reason\":\"timer\"").count() > 10, "{log}");
-    assert_eq!(fleet::fresh(browsers.iter()).await, BROWSERS);
-    drop((nginx, cluster));
-    let other = |entry: &Entry| matches!(entry.what, What::Answered { status, .. } if status != Some(200));
-    (ledger.entries().into_iter().filter(other).collect(), ledger)
+impl Site {
+    /// `change` what the README says of the locations.
+    async fn open(change: fn(String) -> String) -> Self {
+        let cluster = Cluster::shared();
+        let shared = Arc::clone(&cluster);
+        let started = tokio::task::spawn_blocking(move || {
+            let (servers, url) = servers(&shared);
+            (Nginx::start(&servers, change), servers, url)
+        });
+        let (nginx, servers, url) = started.await.unwrap();
+        let store = PostgresStore::open(&PostgresUrl::parse(&url).unwrap()).await.unwrap();
+        let user = store.find_account(EMAIL).await.unwrap().unwrap().user.id;
+        let sessions = fleet::open_sessions(&store, &user, BROWSERS).await;
+        let ledger = Arc::new(Ledger::new());
+        let browsers = fleet::open_browsers(&sessions, &[nginx.target()], CYCLE, &ledger).await;
+        let all: Vec<&Browser> = browsers.iter().collect();
+        assert!(fleet::until_fresh(&all, PATIENCE).await.is_some());
+        Self { nginx, servers, url, ledger, browsers, _cluster: cluster }
+    }
+
+    /// One of the servers dies with requests under way. Where it was.
+    async fn lose_a_server(&mut self) -> SocketAddr {
+        let dies = self.servers.remove(0);
+        let address = dies.address;
+        // What it is asked in this time is under way when it dies.
+        dies.signal("STOP");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        dies.kill();
+        tokio::time::sleep(CYCLE).await;
+        address
+    }
+
+    /// What browsers were answered other than a token.
+    fn others(&self) -> Vec<Entry> {
+        let other =
+            |entry: &Entry| matches!(entry.what, What::Answered { status, .. } if status != Some(200));
+        self.ledger.entries().into_iter().filter(other).collect()
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_of_three_servers_dies_under_load_and_no_page_notices() {
-    let (others, ledger) = lose_a_server(|locations| locations).await;
-    assert!(others.is_empty(), "{others:?}");
-    assert!(fleet::false_sign_outs(&ledger, &BTreeSet::new()).is_empty());
-    assert!(ledger.load().iter().sum::<u64>() > 4 * BROWSERS as u64);
+    let mut site = Site::open(|locations| locations).await;
+    let address = site.lose_a_server().await;
+    let url = site.url.clone();
+    let revived = tokio::task::spawn_blocking(move || {
+        let address = address.to_string();
+        let flags = [&["--listen", &address], &FLAGS[..]].concat();
+        let server = Process::start_at(Path::new(&url), &flags);
+        // It is asked again when nginx has forgotten the failure.
+        thread::sleep(Duration::from_secs(5) + CYCLE / 2);
+        server.signal("TERM");
+        server.wait().1
+    });
+    let log = revived.await.unwrap();
+    assert!(log.matches("\"reason\":\"timer\"").count() > 10, "it has its share again: {log}");
+    let others = site.others();
+    assert!(others.is_empty(), "{others:?} {}", site.nginx.errors());
+    assert!(fleet::false_sign_outs(&site.ledger, &BTreeSet::new()).is_empty());
+    assert_eq!(fleet::fresh(&site.browsers).await, BROWSERS);
+    assert!(site.ledger.load().iter().sum::<u64>() > 3 * BROWSERS as u64);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_nginx_may_not_repeat_a_refresh_pages_see_the_failure_and_nobody_is_signed_out() {
-    let (others, ledger) = lose_a_server(|locations| {
+    let mut site = Site::open(|locations| {
         assert!(locations.contains(" non_idempotent"));
         locations.replace(" non_idempotent", "")
     })
     .await;
+    site.lose_a_server().await;
+    let others = site.others();
     let bad_gateway = |entry: &Entry| matches!(entry.what, What::Answered { status: Some(502), .. });
     assert!(others.iter().any(bad_gateway), "{others:?}");
-    assert!(fleet::false_sign_outs(&ledger, &BTreeSet::new()).is_empty());
+    assert!(fleet::false_sign_outs(&site.ledger, &BTreeSet::new()).is_empty());
+    assert_eq!(fleet::fresh(&site.browsers).await, BROWSERS);
 }
