@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fiftyten_fleet::{Browser, Ledger, Target, What, chart};
@@ -16,6 +16,9 @@ use crate::fleet::{self, ORIGIN, Opened};
 use crate::process::{PATIENCE, Process, run};
 use crate::world::{EMAIL, PASSWORD};
 
+/// What the load is averaged over, in s: a busy machine stands still now and then, and makes up for it.
+const WINDOW: usize = 3;
+
 /// A token of 60 s renewed at 50, and an outage of 60 s; or all of that in a fifth of the time. A token ends with a
 /// whole second, so that it lives half a second less on average: in the short form the renewal is earlier by that,
 /// or a quarter of the slack would be missing.
@@ -25,8 +28,6 @@ pub(crate) struct Plan {
     lifetime: Duration,
     cycle: Duration,
     outage: Duration,
-    /// What the load is averaged over, in s: a busy machine stands still now and then, and makes up for it.
-    window: usize,
     /// How long it is watched after the outage.
     watched: Duration,
 }
@@ -40,19 +41,11 @@ impl Plan {
                 lifetime: seconds(60),
                 cycle: seconds(50),
                 outage: seconds(60),
-                window: 1,
                 watched: seconds(110),
             }
         } else {
             let cycle = Duration::from_millis(9_500);
-            Self {
-                browsers: 1_000,
-                lifetime: seconds(12),
-                cycle,
-                outage: seconds(12),
-                window: 3,
-                watched: seconds(13),
-            }
+            Self { browsers: 1_000, lifetime: seconds(12), cycle, outage: seconds(12), watched: seconds(13) }
         }
     }
 
@@ -103,14 +96,14 @@ pub(crate) async fn live_through(
         }
     }
     let busiest = after.iter().copied().max().unwrap_or_default();
-    let sums = after.windows(plan.window).map(|window| window.iter().sum::<u64>());
-    let peak = sums.max().unwrap() as f64 / plan.window as f64;
+    let sums = after.windows(WINDOW).map(|window| window.iter().sum::<u64>());
+    let peak = sums.max().unwrap() as f64 / WINDOW as f64;
     println!(
         "{name}: {} browsers, {steady:.0} refreshes a second before the outage. After it {busiest} in the busiest \
          second; {peak:.0} a second in the busiest {} s, {:.2} times as many as before. {fresh} had a token \
          {:?} after it\n{}",
         plan.browsers,
-        plan.window,
+        WINDOW,
         peak / steady,
         plan.lifetime,
         chart::text(&ledger.load(), |second| {
@@ -130,28 +123,57 @@ pub(crate) async fn live_through(
     assert!(peak <= steady * 2.0, "{peak:.0} a second, and {steady:.0} before");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_is_killed_and_comes_back_is_not_stormed_and_nobody_is_signed_out() {
-    let plan = Plan::from_environment();
-    let folder = TempDir::new().unwrap();
-    let file = folder.path().join("test.db");
-    let path = file.to_str().unwrap().to_owned();
-    let added =
-        run(&["user", "add", EMAIL, "--database", &path, "--password-stdin"], &format!("{PASSWORD}\n"));
-    assert!(added.status.success());
-    let store = SqliteStore::open(&file).unwrap();
-    let user = store.find_account(EMAIL).await.unwrap().unwrap().user.id;
-    let sessions = fleet::open_sessions(&store, &user, plan.browsers).await;
-    drop(store);
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let start = move || {
-        let flags = [vec!["--listen".to_owned(), address.clone()], plan.flags()].concat();
-        Process::start_at(&file, &flags.iter().map(String::as_str).collect::<Vec<_>>())
-    };
-    let server = start();
+/// A server on a SQLite file of its own.
+struct Site {
+    folder: TempDir,
+    sessions: Vec<Opened>,
+    flags: Vec<String>,
+}
+
+impl Site {
+    async fn new(plan: Plan) -> Self {
+        let folder = TempDir::new().unwrap();
+        let file = folder.path().join("test.db");
+        let path = file.to_str().unwrap();
+        let added =
+            run(&["user", "add", EMAIL, "--database", path, "--password-stdin"], &format!("{PASSWORD}\n"));
+        assert!(added.status.success());
+        let store = SqliteStore::open(&file).unwrap();
+        let user = store.find_account(EMAIL).await.unwrap().unwrap().user.id;
+        let sessions = fleet::open_sessions(&store, &user, plan.browsers).await;
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let flags = [vec!["--listen".to_owned(), address], plan.flags()].concat();
+        Self { folder, sessions, flags }
+    }
+
+    fn start(&self) -> Process {
+        let flags: Vec<_> = self.flags.iter().map(String::as_str).collect();
+        Process::start_at(&self.folder.path().join("test.db"), &flags)
+    }
+}
+
+async fn killed(plan: Plan) {
+    let site = Arc::new(Site::new(plan).await);
+    let server = site.start();
+    let (target, revived) = (fleet::target(&server), Arc::new(Mutex::new(None)));
+    let (again, keep) = (Arc::clone(&site), Arc::clone(&revived));
+    let go_on = move || *keep.lock().unwrap() = Some(again.start());
+    live_through("SQLite, killed", plan, target, &site.sessions, move || server.kill(), go_on).await;
+}
+
+/// The network takes every connection, and nothing is answered.
+async fn frozen(plan: Plan) {
+    let site = Site::new(plan).await;
+    let server = Arc::new(site.start());
+    let (stopped, goes_on) = (Arc::clone(&server), Arc::clone(&server));
     let target = fleet::target(&server);
-    let revived = Arc::new(std::sync::Mutex::new(None));
-    let keep = Arc::clone(&revived);
-    let go_on = move || *keep.lock().unwrap() = Some(start());
-    live_through("SQLite", plan, target, &sessions, move || server.kill(), go_on).await;
+    let (stop, go_on) = (move || stopped.signal("STOP"), move || goes_on.signal("CONT"));
+    live_through("SQLite, frozen", plan, target, &site.sessions, stop, go_on).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_killed_or_freezes_and_comes_back_is_not_stormed_and_nobody_is_signed_out() {
+    let plan = Plan::from_environment();
+    // At the same time: most of it is waiting.
+    tokio::join!(killed(plan), frozen(plan));
 }
