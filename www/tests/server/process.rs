@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::Value;
 
 /// No test waits longer for anything.
@@ -28,6 +29,7 @@ impl Process {
 
     /// Starts it where the flags say.
     pub(crate) fn start_at(database: &Path, flags: &[&str]) -> Self {
+        allow_files();
         let mut child = command()
             .args(["serve", "--log-format", "json", "--database"])
             .arg(database)
@@ -96,6 +98,12 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Lets this process, and those that it starts, have as many files and connections open as they ever may.
+fn allow_files() {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
 }
 
 pub(crate) fn command() -> Command {
