@@ -7,7 +7,7 @@ use crate::session::rng::Rng;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Backoff {
     failures: u32,
-    /// The first of them.
+    /// When the first of them was sent.
     failing_since: Instant,
     /// Quick waits that are left: a network comes back a moment after the screen does.
     quick: u8,
@@ -73,9 +73,12 @@ impl Backoff {
         *self = Self { server_until: self.server_until, ..Self::new() };
     }
 
+    /// The attempt that was sent at `sent_at` has failed `now`.
+    ///
     /// `network`: there was no answer at all, as right after a wake; the quick waits are for that.
     pub(super) fn failed(
         &mut self,
+        sent_at: Instant,
         now: Instant,
         slack: Millis,
         network: bool,
@@ -83,7 +86,7 @@ impl Backoff {
         rng: &mut Rng,
     ) {
         if self.failures == 0 {
-            self.failing_since = now;
+            self.failing_since = sent_at;
         }
         self.failures = self.failures.saturating_add(1);
         if let Some(wait) = retry_after {
@@ -128,14 +131,14 @@ mod tests {
             backoff.hurry();
             let mut total = 0;
             for longest in [100, 200, 400] {
-                backoff.failed(NOW, SLACK, true, None, &mut rng);
+                backoff.failed(NOW, NOW, SLACK, true, None, &mut rng);
                 let wait = backoff.until(false).since(NOW).0;
                 assert!((longest / 2..=longest).contains(&wait), "{wait} of {longest}");
                 assert_eq!(backoff.until(true), backoff.until(false));
                 total += wait;
             }
             assert!(total <= 700);
-            backoff.failed(NOW, SLACK, true, None, &mut rng);
+            backoff.failed(NOW, NOW, SLACK, true, None, &mut rng);
             assert!(backoff.until(false).since(NOW) <= Millis(4_000));
         }
     }
@@ -146,7 +149,7 @@ mod tests {
             .map(|seed| {
                 let mut backoff = Backoff::new();
                 backoff.hurry();
-                backoff.failed(NOW, SLACK, false, None, &mut Rng::new(seed));
+                backoff.failed(NOW, NOW, SLACK, false, None, &mut Rng::new(seed));
                 backoff.until(true).since(NOW).0
             })
             .max();
@@ -160,7 +163,7 @@ mod tests {
         let mut spread = Vec::new();
         let mut longest = 0;
         for failures in 1..=2_000 {
-            backoff.failed(NOW, SLACK, true, None, &mut rng);
+            backoff.failed(NOW, NOW, SLACK, true, None, &mut rng);
             let wait = backoff.until(false).since(NOW).0;
             match failures {
                 1..=5 => assert!(wait <= 250 << failures, "{wait} after {failures}"),
@@ -179,9 +182,9 @@ mod tests {
     fn waits_are_spread_out_as_soon_as_the_slack_has_passed_however_few_failures_there_were() {
         for (passed, shortest, longest) in [(9_999, 0, 1_000), (10_000, 25_000, 50_000)] {
             let mut backoff = Backoff::new();
-            backoff.failed(NOW, SLACK, false, None, &mut Rng::new(1));
+            backoff.failed(NOW, NOW, SLACK, false, None, &mut Rng::new(1));
             let now = NOW + Millis(passed);
-            backoff.failed(now, SLACK, false, None, &mut Rng::new(1));
+            backoff.failed(now, now, SLACK, false, None, &mut Rng::new(1));
             let wait = backoff.until(false).since(now).0;
             assert!((shortest..=longest).contains(&wait), "{wait} after {passed}");
         }
@@ -190,7 +193,7 @@ mod tests {
     #[test]
     fn the_servers_retry_after_holds_for_everybody_and_through_a_wake() {
         let mut backoff = Backoff::new();
-        backoff.failed(NOW, SLACK, false, Some(Millis(30_000)), &mut Rng::new(1));
+        backoff.failed(NOW, NOW, SLACK, false, Some(Millis(30_000)), &mut Rng::new(1));
         backoff.hurry();
         let wait = backoff.until(true).since(NOW);
         assert!((Millis(30_000)..=Millis(33_000)).contains(&wait), "{wait:?}");
@@ -200,7 +203,7 @@ mod tests {
     #[test]
     fn an_absurd_retry_after_is_cut() {
         let mut backoff = Backoff::new();
-        backoff.failed(NOW, SLACK, false, Some(Millis(u64::MAX)), &mut Rng::new(1));
+        backoff.failed(NOW, NOW, SLACK, false, Some(Millis(u64::MAX)), &mut Rng::new(1));
         assert!(backoff.until(true).since(NOW) <= Millis(330_000));
     }
 }

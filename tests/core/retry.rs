@@ -207,7 +207,7 @@ fn after_an_outage_clients_do_not_come_back_in_step() {
 #[test]
 fn after_an_outage_of_a_minute_or_more_the_load_is_at_most_twice_the_steady_one() {
     const CLIENTS: u64 = 1_000;
-    let refusals = [Answer::Unreachable, Answer::Later(503, 3_000)];
+    let refusals = [Answer::Unreachable, Answer::Later(503, 3_000), Answer::Silence];
     for (outage, refusal) in [60_000, 90_000, 240_000]
         .iter()
         .flat_map(|outage| refusals.iter().map(move |refusal| (*outage, refusal)))
@@ -222,6 +222,10 @@ fn after_an_outage_of_a_minute_or_more_the_load_is_at_most_twice_the_steady_one(
                 world.usual = (10, refusal.clone());
                 world.run(outage);
                 world.usual = (50, SIGNED_IN);
+                // A server that stood still answers what it was asked meanwhile.
+                if let Some(asked) = world.refresh_in_flight() {
+                    world.call(asked, 10, &SIGNED_IN);
+                }
                 world.run(100_000);
                 let ends = begins + outage;
                 world
