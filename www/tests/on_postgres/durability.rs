@@ -3,7 +3,7 @@
 use fiftyten_server::Secret;
 use fiftyten_server::store::{Store, StoreError};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, OWNER};
 use crate::store_suite::{T0, add_user, ended_at, open_session};
 
 /// Notes how each account's transaction is committed.
@@ -96,6 +96,27 @@ async fn what_the_synchronous_standby_does_not_have_is_not_acknowledged() {
     standby("").await;
     assert!(store.end_session(&session.id, None, T0 + 2).await.unwrap());
     assert!(ended_at(&*store, &secret).await.is_some());
+}
+
+#[tokio::test]
+async fn neither_the_role_nor_the_url_can_have_it_acknowledge_earlier() {
+    let cluster = Cluster::shared();
+    for by_role in [true, false] {
+        let mut url = cluster.database().await;
+        let name = url.rsplit('/').next().unwrap().to_owned();
+        let admin = cluster.superuser(&url).await;
+        if by_role {
+            let set = format!("ALTER ROLE {OWNER} IN DATABASE {name} SET synchronous_commit = off");
+            admin.batch_execute(&set).await.unwrap();
+        } else {
+            url.push_str("?options=-csynchronous_commit%3Doff");
+        }
+        let store = super::open(&url).await;
+        admin.batch_execute(WATCH).await.unwrap();
+        add_user(&*store, "ada@example.test").await;
+        let seen = admin.query_one("SELECT setting FROM seen", &[]).await.unwrap();
+        assert_eq!(seen.get::<_, &str>(0), "on");
+    }
 }
 
 #[tokio::test]
