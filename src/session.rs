@@ -23,7 +23,7 @@
 //! | stagger of the background refresh | 0 to 10 % | 0 to 1 s |
 //! | a hidden tab's is later by | 20 % | 2 s |
 //! | first back-off, doubled at each failure, with full jitter | 5 % | 0.5 s |
-//! | longest back-off in the background | 300 % | 30 s |
+//! | back-off in the background, once the slack has passed | 250 to 500 % | 25 to 50 s |
 //! | longest back-off while a request is held back | 20 % | 2 s |
 //! | attempts beyond a burst of 10: one in | 50 % | 5 s |
 //! | refreshes forced by a 401: one in | 100 % | 10 s |

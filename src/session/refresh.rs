@@ -357,7 +357,7 @@ impl Session {
         self.user_active |= sent.active;
         self.unverified = false;
         let network = failure == Failure::Network;
-        self.backoff.failed(now, self.slack, network, retry_after, &mut self.rng);
+        self.backoff.failed(sent.at, now, self.slack, network, retry_after, &mut self.rng);
         self.last_failure = Some(failure);
         self.slow_link |= failure == Failure::Timeout;
         if reason == Reason::Rejected {

@@ -35,9 +35,10 @@ pub(crate) const BROWSERS: &[Program] = &[
     Program { names: &["openssl"], package: "openssl" },
 ];
 
-/// What the PostgreSQL store is tested on: a server that the tests start themselves.
+/// What the PostgreSQL store is tested on, and the servers that share it: the tests start them themselves.
 pub(crate) const DATABASE: &[Program] = &[
     Program { names: &["initdb"], package: "postgresql" },
+    Program { names: &["nginx", "/usr/sbin/nginx"], package: "nginx" },
     Program { names: &["openssl"], package: "openssl" },
 ];
 

@@ -4,6 +4,10 @@
 //! commit is durable before it is acknowledged (`synchronous_commit` is `on` or `remote_apply`, whatever the
 //! database says), and where there is a synchronous standby, that has it too.
 //!
+//! After a failover the new primary is found among the hosts of the URL. Once it has been met, no other with a
+//! lower timeline is believed, nor any connection to one. That does not replace fencing: until the new primary
+//! is met, an old one that still runs looks like any other.
+//!
 //! Every call is right at every isolation level: what must not happen at the same time writes to the same
 //! row, and what collides is tried again. The statements are such that CockroachDB and YugabyteDB run them.
 
@@ -18,6 +22,8 @@ use super::{
 use crate::random::{SessionId, UserId};
 use crate::secret::Secret;
 
+mod busy;
+mod connector;
 mod failure;
 mod hidden;
 mod link;
@@ -28,6 +34,7 @@ mod statement;
 mod tls;
 mod url;
 
+use connector::Connector;
 use hidden::Hidden;
 use pool::{Step, WriteError};
 use row::signed;
@@ -56,18 +63,18 @@ impl PostgresStore {
     pub async fn open(url: &PostgresUrl) -> Result<Self> {
         let named = |why: String| failure::at(url, why);
         let tls = tls::connector(url.tls()).map_err(named)?;
-        let mut client = link::connect(url, tls.clone()).await.map_err(named)?;
-        let durability = link::set_up(&client).await.map_err(named)?;
-        if let Some(setting) = durability.overruled {
+        let connector = Connector::new(url, tls);
+        let mut link = connector.connect().await.map_err(named)?;
+        if let Some(setting) = &link.durability.overruled {
             tracing::warn!(
                 %url, setting, "synchronous_commit would lose acknowledged revocations: it is on for this server"
             );
         }
-        if durability.no_fsync {
+        if link.durability.no_fsync {
             tracing::warn!(%url, "fsync is off there: revocations may be lost with the power");
         }
-        schema::migrate(&mut client).await.map_err(named)?;
-        Ok(Self { pool: pool::Pool::new(url, &tls)? })
+        schema::migrate(&mut link).await.map_err(named)?;
+        Ok(Self { pool: pool::Pool::new(connector)? })
     }
 }
 

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
 
+pub(crate) mod pair;
+
 /// Nothing here takes longer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -53,27 +55,18 @@ impl Cluster {
 
     /// Calls `prepare` with the data folder before the server starts.
     pub(crate) fn start_with(settings: &[&str], prepare: impl FnOnce(&Path)) -> Self {
-        let programs = programs();
-        let folder = TempDir::new().unwrap();
-        let data = folder.path().join("data");
-        fs::create_dir(&data).unwrap();
-        fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).unwrap();
-        let password = folder.path().join("password");
+        let cluster = Self::new(settings);
+        let data = cluster.data();
+        let password = cluster.folder.path().join("password");
         fs::write(&password, PASSWORD).unwrap();
-        give(&[folder.path(), &data, &password]);
-        let mut initdb = as_nobody_special(&programs.join("initdb"), folder.path());
+        give(&[&password]);
+        let mut initdb = cluster.program("initdb");
         initdb.args(["--username=postgres", "--auth=scram-sha-256", "--encoding=UTF8", "--no-locale"]);
         initdb.args(["--no-sync", "--pwfile=password", "data"]);
-        let made = initdb.output().unwrap();
-        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        must(&mut initdb);
         prepare(&data);
         let files: Vec<_> = fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().path()).collect();
         give(&files.iter().map(PathBuf::as_path).collect::<Vec<_>>());
-
-        let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
-        let running = Mutex::new(None);
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let cluster = Self { folder, programs, settings, port, running };
         cluster.go_on();
         cluster.block_on(async |cluster| {
             let client = cluster.superuser("postgres").await;
@@ -81,6 +74,27 @@ impl Cluster {
             client.batch_execute(&role).await.unwrap();
         });
         cluster
+    }
+
+    /// An empty folder, and a port.
+    fn new(settings: &[&str]) -> Self {
+        let folder = TempDir::new().unwrap();
+        let data = folder.path().join("data");
+        fs::create_dir(&data).unwrap();
+        fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).unwrap();
+        give(&[folder.path(), &data]);
+        let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self { folder, programs: programs(), settings, port, running: Mutex::new(None) }
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// One of PostgreSQL's programs.
+    fn program(&self, name: &str) -> Command {
+        as_nobody_special(&self.programs.join(name), self.folder.path())
     }
 
     /// Starts the server, which does not run.
@@ -91,7 +105,7 @@ impl Cluster {
         let mut shell = as_nobody_special(Path::new("/bin/sh"), self.folder.path());
         shell.args([
             "-c",
-            r#""$@" & server=$!; read -r signal; kill -"${signal:-INT}" $server; wait $server"#,
+            r#""$@" & server=$!; read -r signal; kill -"${signal:-QUIT}" $server; kill -CONT $server; wait $server"#,
         ]);
         shell.arg("sh").arg(self.programs.join("postgres")).args(["-D", "data"]);
         let port = format!("port={}", self.port);
@@ -104,7 +118,7 @@ impl Cluster {
         let began = Instant::now();
         loop {
             let text = fs::read_to_string(&log).unwrap();
-            if text.contains("ready to accept connections") {
+            if text.contains("ready to accept ") {
                 break;
             }
             let over = began.elapsed() > PATIENCE || text.contains("is shut down");
@@ -207,6 +221,11 @@ fn account() -> Option<(u32, u32)> {
     }
     let both = |user| Some((id(&["-u", user])?, id(&["-g", user])?));
     Some(both("postgres").or_else(|| both("nobody")).expect("a user other than root"))
+}
+
+fn must(command: &mut Command) {
+    let done = command.output().unwrap();
+    assert!(done.status.success(), "{command:?}: {}", String::from_utf8_lossy(&done.stderr));
 }
 
 fn give(paths: &[&Path]) {

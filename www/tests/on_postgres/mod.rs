@@ -8,6 +8,7 @@ use crate::cluster::Cluster;
 use crate::store_suite;
 
 mod durability;
+mod failover;
 mod fault;
 mod migration;
 mod race;

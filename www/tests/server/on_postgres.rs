@@ -10,6 +10,10 @@ use crate::cluster::Cluster;
 use crate::process::{Process, failure, run};
 use crate::world::{EMAIL, PASSWORD};
 
+mod failover;
+mod nginx;
+mod outage;
+
 /// A new database with one account.
 fn database(cluster: &Cluster) -> String {
     let url = cluster.block_on(async |cluster| cluster.database().await);

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::Value;
 
 /// No test waits longer for anything.
@@ -28,6 +29,7 @@ impl Process {
 
     /// Starts it where the flags say.
     pub(crate) fn start_at(database: &Path, flags: &[&str]) -> Self {
+        allow_files();
         let mut child = command()
             .args(["serve", "--log-format", "json", "--database"])
             .arg(database)
@@ -58,6 +60,11 @@ impl Process {
 
     pub(crate) fn client(&self) -> Client {
         Client::connect(self.address).unwrap()
+    }
+
+    /// A client whose pages are elsewhere than at this server's port.
+    pub(crate) fn client_of(&self, origin: &str) -> Client {
+        Client::to(self.address, origin)
     }
 
     pub(crate) fn kill(mut self) {
@@ -91,6 +98,12 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Lets this process, and those that it starts, have as many files and connections open as they ever may.
+fn allow_files() {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
 }
 
 pub(crate) fn command() -> Command {
@@ -144,9 +157,14 @@ impl Reply {
     }
 
     pub(crate) fn cookie(&self) -> String {
-        let line = self.head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
-        line.split(';').next().unwrap().to_owned()
+        header(&self.head, "set-cookie").unwrap().split(';').next().unwrap().to_owned()
     }
+}
+
+/// The value of a header, which a proxy may write in another case.
+fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    let mut lines = head.lines().filter_map(|line| line.split_once(": "));
+    lines.find_map(|(known, value)| known.eq_ignore_ascii_case(name).then_some(value))
 }
 
 impl Client {
@@ -155,6 +173,11 @@ impl Client {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         Ok(Self { stream: BufReader::new(stream), origin: format!("http://localhost:{}", address.port()) })
+    }
+
+    /// A client whose pages are of another origin than the address.
+    pub(crate) fn to(address: SocketAddr, origin: &str) -> Self {
+        Self { origin: origin.to_owned(), ..Self::connect(address).unwrap() }
     }
 
     pub(crate) fn call(&mut self, method: &str, path: &str, cookie: &str, body: &str) -> io::Result<Reply> {
@@ -191,7 +214,7 @@ impl Client {
             }
         }
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let length = header(&head, "content-length");
         let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
         self.stream.read_exact(&mut body)?;
         Ok(Reply { status, head, body: String::from_utf8(body).unwrap() })

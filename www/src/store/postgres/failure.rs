@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::fmt;
 use std::io;
 
-use deadpool_postgres::{HookError, PoolError, TimeoutType};
+use deadpool::managed::{PoolError, TimeoutType};
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
@@ -51,15 +51,14 @@ impl From<Error> for StoreError {
     }
 }
 
-impl From<PoolError> for StoreError {
-    fn from(error: PoolError) -> Self {
+impl From<PoolError<String>> for StoreError {
+    fn from(error: PoolError<String>) -> Self {
         match error {
             PoolError::Timeout(TimeoutType::Wait) => Self::Busy,
             PoolError::Timeout(TimeoutType::Create | TimeoutType::Recycle) => {
                 Self::Unavailable(SILENT.to_owned())
             }
-            PoolError::Backend(error) => Self::Unavailable(explain(&error)),
-            PoolError::PostCreateHook(HookError::Message(why)) => Self::Unavailable(why.into_owned()),
+            PoolError::Backend(why) => Self::Unavailable(why),
             other => Self::Unavailable(other.to_string()),
         }
     }

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, RecyclingMethod, Runtime};
+use deadpool::Runtime;
+use deadpool::managed;
 use tokio::sync::{Mutex, Semaphore};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row, Statement};
-use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::super::{Result, StoreError};
+use super::busy::Busy;
+use super::connector::{Connector, Links, OPEN, SUPERSEDED};
 use super::failure::{Meaning, SILENT, meaning};
-use super::link;
-use super::url::PostgresUrl;
+use super::link::Link;
 use crate::random;
 
 /// Connections that reads share, and connections for writes: ten altogether for each server, of the hundred
@@ -38,6 +39,13 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// How often a write that came too near to another one is tried again.
 const RETRIES: u32 = 6;
 
+/// A commit was acknowledged whose wait for the standby was cut short: see [`Link::is_unreplicated`].
+const UNREPLICATED: &str =
+    "committed without waiting for its synchronous standby, because somebody cancelled the wait";
+
+/// A connection out of a pool.
+type Object = managed::Object<Links>;
+
 pub(super) type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 /// A statement and its parameters.
@@ -49,22 +57,26 @@ pub(super) struct Pool {
     shared: [Mutex<Option<Arc<Object>>>; READERS],
     turn: AtomicUsize,
     reads: Semaphore,
-    readers: deadpool_postgres::Pool,
-    writers: deadpool_postgres::Pool,
+    readers: managed::Pool<Links>,
+    writers: managed::Pool<Links>,
+    connector: Arc<Connector>,
 }
 
 impl Pool {
-    pub(super) fn new(url: &PostgresUrl, tls: &MakeRustlsConnect) -> Result<Self> {
+    pub(super) fn new(connector: Connector) -> Result<Self> {
+        let connector = Arc::new(connector);
         // One that was given up may still be held by a read that waits in vain on it.
-        let (readers, writers) = (pool(url, tls, READERS * 2)?, pool(url, tls, WRITERS)?);
+        let (readers, writers) = (pool(&connector, READERS * 2)?, pool(&connector, WRITERS)?);
         let shared = std::array::from_fn(|_| Mutex::new(None));
-        Ok(Self { shared, turn: AtomicUsize::new(0), reads: Semaphore::new(READS), readers, writers })
+        let (turn, reads) = (AtomicUsize::new(0), Semaphore::new(READS));
+        Ok(Self { shared, turn, reads, readers, writers, connector })
     }
 
     /// Reads through a connection that is shared: the reads of many callers are on their way at once, one
     /// behind the other, each one round trip. For statements that are answered at once.
     ///
-    /// If the connection turns out to be gone, the read is made again on a new one.
+    /// If the connection turns out to be gone, or to be to a primary that was replaced, the read is made
+    /// again on a new one.
     pub(super) async fn read(&self, sql: &'static str, parameters: Parameters<'_>) -> Result<Vec<Row>> {
         let place = tokio::time::timeout(WAIT, self.reads.acquire()).await;
         let _place = place.map_err(|_| StoreError::Busy)?.map_err(|_| StoreError::Busy)?;
@@ -73,7 +85,13 @@ impl Pool {
         loop {
             let client = self.reader(slot).await?;
             match in_time(query(&client, sql, parameters)).await {
-                Ok(Ok(rows)) => return Ok(rows),
+                Ok(Ok(rows)) if self.connector.is_current(&client) => return Ok(rows),
+                Ok(Ok(_)) => {
+                    forget(slot, &client).await;
+                    if !std::mem::take(&mut again) {
+                        return Err(superseded());
+                    }
+                }
                 Ok(Err(error)) => {
                     let lost = meaning(&error) == Meaning::Lost;
                     if lost {
@@ -95,7 +113,7 @@ impl Pool {
     /// Reads through a connection of its own: for lists, behind which no other read should wait.
     pub(super) async fn list(&self, sql: &'static str, parameters: Parameters<'_>) -> Result<Vec<Row>> {
         let client = take(&self.writers).await?;
-        settle(client, async |client| query(client, sql, parameters).await).await?.map_err(Into::into)
+        self.settle(client, async |client| query(client, sql, parameters).await).await?.map_err(Into::into)
     }
 
     /// Runs a statement, or up to three in one transaction, and commits. How many rows the first one changed.
@@ -110,7 +128,7 @@ impl Pool {
         let mut attempt = 0;
         loop {
             let client = take(&self.writers).await.map_err(WriteError::Store)?;
-            let written = settle(client, async |client| run(client, first, then).await).await;
+            let written = self.settle(client, async |client| run(client, first, then).await).await;
             match written.map_err(WriteError::Store)? {
                 Ok(count) => return Ok(count),
                 Err(error) if meaning(&error) == Meaning::Conflict && attempt < RETRIES => {
@@ -124,9 +142,9 @@ impl Pool {
     }
 
     async fn reader(&self, slot: &Mutex<Option<Arc<Object>>>) -> Result<Arc<Object>> {
-        let waited = tokio::time::timeout(link::OPEN, slot.lock()).await;
+        let waited = tokio::time::timeout(OPEN, slot.lock()).await;
         let mut slot = waited.map_err(|_| StoreError::Unavailable(SILENT.to_owned()))?;
-        if let Some(client) = slot.as_ref().filter(|client| !client.is_closed()) {
+        if let Some(client) = slot.as_ref().filter(|client| self.is_usable(client)) {
             return Ok(Arc::clone(client));
         }
         *slot = None;
@@ -134,6 +152,34 @@ impl Pool {
         *slot = Some(Arc::clone(&client));
         Ok(client)
     }
+
+    fn is_usable(&self, link: &Link) -> bool {
+        !link.is_closed() && self.connector.is_current(link)
+    }
+
+    /// Runs `job`, and puts the connection back only where it can be used again.
+    async fn settle<T>(
+        &self,
+        client: Object,
+        job: impl AsyncFnOnce(&Link) -> std::result::Result<T, Error>,
+    ) -> Result<std::result::Result<T, Error>> {
+        let busy = Busy::new(client, &self.connector);
+        let done = in_time(job(busy.link())).await?;
+        let refused = if busy.link().is_unreplicated() {
+            Some(StoreError::Unavailable(UNREPLICATED.to_owned()))
+        } else if !self.connector.is_current(busy.link()) {
+            Some(superseded())
+        } else {
+            None
+        };
+        let is_spoilt = |error: &Error| matches!(meaning(error), Meaning::Lost | Meaning::Other);
+        busy.end(refused.is_none() && !done.as_ref().err().is_some_and(is_spoilt));
+        refused.map_or(Ok(done), Err)
+    }
+}
+
+fn superseded() -> StoreError {
+    StoreError::Unavailable(SUPERSEDED.to_owned())
 }
 
 /// Why a write was not done.
@@ -152,38 +198,28 @@ impl From<WriteError> for StoreError {
     }
 }
 
-fn pool(url: &PostgresUrl, tls: &MakeRustlsConnect, size: usize) -> Result<deadpool_postgres::Pool> {
-    // Verified: a connection that died while nobody used it is found out before anything is written to it.
-    let config = ManagerConfig { recycling_method: RecyclingMethod::Verified };
-    let set_up = Hook::async_fn(|client: &mut deadpool_postgres::ClientWrapper, _| {
-        Box::pin(async move { link::set_up(client).await.map(drop).map_err(HookError::message) })
-    });
-    deadpool_postgres::Pool::builder(Manager::from_config(url.config(), tls.clone(), config))
+fn pool(connector: &Arc<Connector>, size: usize) -> Result<managed::Pool<Links>> {
+    managed::Pool::builder(Links(Arc::clone(connector)))
         .max_size(size)
         .runtime(Runtime::Tokio1)
         .wait_timeout(Some(WAIT))
-        .create_timeout(Some(link::OPEN))
+        .create_timeout(Some(OPEN))
         .recycle_timeout(Some(CHECK))
-        .post_create(set_up)
         .build()
         .map_err(|error| StoreError::Unavailable(error.to_string()))
 }
 
 /// A connection that works. Where several turn out not to, that is given up in time.
-async fn take(pool: &deadpool_postgres::Pool) -> Result<Object> {
+async fn take(pool: &managed::Pool<Links>) -> Result<Object> {
     let silent = |_| StoreError::Unavailable(SILENT.to_owned());
-    Ok(tokio::time::timeout(WAIT + link::OPEN, pool.get()).await.map_err(silent)??)
+    Ok(tokio::time::timeout(WAIT + OPEN, pool.get()).await.map_err(silent)??)
 }
 
-async fn query(
-    client: &Object,
-    sql: &str,
-    parameters: Parameters<'_>,
-) -> std::result::Result<Vec<Row>, Error> {
+async fn query(client: &Link, sql: &str, parameters: Parameters<'_>) -> std::result::Result<Vec<Row>, Error> {
     client.query(&client.prepare_cached(sql).await?, parameters).await
 }
 
-async fn run(client: &Object, first: Step<'_>, then: &[Step<'_>]) -> std::result::Result<u64, Error> {
+async fn run(client: &Link, first: Step<'_>, then: &[Step<'_>]) -> std::result::Result<u64, Error> {
     let Step(sql, parameters) = first;
     let first = client.prepare_cached(sql).await?;
     if then.is_empty() {
@@ -207,35 +243,18 @@ async fn run(client: &Object, first: Step<'_>, then: &[Step<'_>]) -> std::result
 
 type Prepared<'a> = Option<(Statement, Parameters<'a>)>;
 
-async fn prepare<'a>(client: &Object, step: Option<&Step<'a>>) -> std::result::Result<Prepared<'a>, Error> {
+async fn prepare<'a>(client: &Link, step: Option<&Step<'a>>) -> std::result::Result<Prepared<'a>, Error> {
     Ok(match step {
         Some(Step(sql, parameters)) => Some((client.prepare_cached(sql).await?, *parameters)),
         None => None,
     })
 }
 
-async fn execute(client: &Object, prepared: Prepared<'_>) -> std::result::Result<u64, Error> {
+async fn execute(client: &Link, prepared: Prepared<'_>) -> std::result::Result<u64, Error> {
     match prepared {
         Some((statement, parameters)) => client.execute(&statement, parameters).await,
         None => Ok(0),
     }
-}
-
-/// Runs `job`, and puts the connection back only where it can be used again.
-async fn settle<T>(
-    client: Object,
-    job: impl AsyncFnOnce(&Object) -> std::result::Result<T, Error>,
-) -> Result<std::result::Result<T, Error>> {
-    let done = in_time(job(&client)).await;
-    let spoilt = match &done {
-        Ok(Ok(_)) => false,
-        Ok(Err(error)) => matches!(meaning(error), Meaning::Lost | Meaning::Other),
-        Err(_) => true,
-    };
-    if spoilt {
-        drop(Object::take(client));
-    }
-    done
 }
 
 async fn in_time<T>(answer: impl Future<Output = T>) -> Result<T> {

@@ -23,6 +23,9 @@ pub(super) const CONNECT: Duration = Duration::from_secs(3);
 /// What is not acknowledged by the other side's network within this time is lost.
 const LOST_AFTER: Duration = Duration::from_secs(10);
 
+/// Why a URL that asks for a standby is refused.
+const TARGET: &str = "target_session_attrs is read-write: a standby may be behind what was acknowledged";
+
 /// A PostgreSQL database, and how to reach it. It prints without the password.
 #[derive(Clone)]
 pub struct PostgresUrl(Arc<Parts>);
@@ -91,6 +94,9 @@ impl PostgresUrl {
                 "host" => parts.hosts.push(host(&value)?),
                 "application_name" => parts.application = value,
                 "options" => parts.options = some(value),
+                // What libpq is told so that it does as this does anyway.
+                "target_session_attrs" if matches!(&*value, "read-write" | "primary") => {}
+                "target_session_attrs" => return Err(TARGET.to_owned()),
                 _ => return Err(PARAMETERS.to_owned()),
             }
         }
@@ -105,14 +111,17 @@ impl PostgresUrl {
         &self.0.tls
     }
 
-    /// The client library's form of it. Of several hosts it takes the first that can be written to, and it
-    /// never takes a standby: what is read there may be behind what was acknowledged.
-    pub(super) fn config(&self) -> Config {
-        let Parts { user, password, hosts, database, application, options, tls } = &*self.0;
+    /// The client library's form of it for each host, and how the host is shown. None takes a standby: what is
+    /// read there may be behind what was acknowledged.
+    pub(super) fn hosts(&self) -> Vec<(String, Config)> {
+        let each = self.0.hosts.iter();
+        each.map(|(host, port)| (shown(host, *port), self.config(host, *port))).collect()
+    }
+
+    fn config(&self, host: &str, port: u16) -> Config {
+        let Parts { user, password, database, application, options, tls, .. } = &*self.0;
         let mut config = Config::new();
-        for (host, port) in hosts {
-            config.host(host).port(*port);
-        }
+        config.host(host).port(port);
         if let Some(user) = user {
             config.user(user);
         }
@@ -146,7 +155,7 @@ impl fmt::Display for PostgresUrl {
         }
         for (number, (host, port)) in self.0.hosts.iter().enumerate() {
             f.write_str(if number == 0 { "" } else { "," })?;
-            if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }?;
+            f.write_str(&shown(host, *port))?;
         }
         write!(f, "/{}", self.0.database.as_deref().unwrap_or_default())
     }
@@ -156,6 +165,10 @@ impl fmt::Debug for PostgresUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
+}
+
+fn shown(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 const PARAMETERS: &str = "has a parameter that is not known: sslmode, sslrootcert, host, application_name and \

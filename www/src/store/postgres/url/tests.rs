@@ -18,19 +18,21 @@ fn it_is_shown_without_the_password() {
         let url = parse(text);
         assert_eq!(url.to_string(), shown);
         assert_eq!(format!("{url:?}"), shown);
-        assert!(!format!("{:?}", url.config()).contains("canary"));
+        assert!(!format!("{:?}", url.hosts()).contains("canary"));
     }
 }
 
 #[test]
 fn every_part_reaches_the_client_library() {
     let url = parse("postgres://a%40b:p%2Fw%3F%25@h1:1,h2/d%20b?options=-c%20search_path%3Dx");
-    let config = url.config();
+    let hosts = url.hosts();
+    let ports: Vec<_> = hosts.iter().map(|(shown, config)| (shown.as_str(), config.get_ports())).collect();
+    assert_eq!(ports, [("h1:1", &[1][..]), ("h2:5432", &[5432])]);
+    let config = &hosts[1].1;
     assert_eq!(config.get_user(), Some("a@b"));
     assert_eq!(config.get_password(), Some(&b"p/w?%"[..]));
     assert_eq!(config.get_dbname(), Some("d b"));
     assert_eq!(config.get_options(), Some("-c search_path=x"));
-    assert_eq!((config.get_hosts().len(), config.get_ports()), (2, &[1, 5432][..]));
     assert_eq!(config.get_application_name(), Some("fiftyten-server"));
     assert_eq!(config.get_target_session_attrs(), TargetSessionAttrs::ReadWrite);
 }
@@ -49,11 +51,12 @@ fn what_leaves_this_machine_is_encrypted_unless_it_is_said_otherwise() {
         ("postgres://127.0.0.1:5433/auth", Tls::Off),
         ("postgres://[::1]/auth", Tls::Off),
         ("postgres:///auth?host=/run/postgresql", Tls::Off),
+        ("postgres://localhost/auth?target_session_attrs=read-write", Tls::Off),
     ] {
         assert_eq!(*parse(text).tls(), expected, "{text}");
     }
-    assert_eq!(parse("postgres://db/auth").config().get_ssl_mode(), SslMode::Require);
-    assert_eq!(parse("postgres://localhost/auth").config().get_ssl_mode(), SslMode::Disable);
+    assert_eq!(parse("postgres://db/auth").hosts()[0].1.get_ssl_mode(), SslMode::Require);
+    assert_eq!(parse("postgres://localhost/auth").hosts()[0].1.get_ssl_mode(), SslMode::Disable);
 }
 
 #[test]
@@ -69,6 +72,7 @@ fn what_is_refused_says_what_to_write_and_repeats_nothing() {
         ("postgres://db/auth?sslmode=prefer", "verify-full"),
         ("postgres://db/auth?sslmode=canary", "disable or verify-full"),
         ("postgres://db/auth?canary=1", "not known"),
+        ("postgres://a,b/auth?target_session_attrs=any", "may be behind"),
         ("postgres://ada:%ff@db/auth", "UTF-8"),
         ("postgres://ada:%00@db/auth", "zero byte"),
         ("postgres:///auth?host=/run&sslmode=verify-full", "over a socket"),
