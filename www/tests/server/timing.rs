@@ -3,6 +3,8 @@
 //! Ranks are compared, not means: a machine that is busy now and then moves a few samples, and those of both kinds
 //! alike, because they take turns.
 
+#![allow(clippy::print_stdout, reason = "it says what it measured")]
+
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
