@@ -3,10 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::random;
 use crate::secret::Secret;
@@ -75,13 +76,18 @@ impl Passwords {
         let exists = stored.is_some();
         let stored = stored.unwrap_or_else(|| Secret::new(self.decoy.clone()));
         let computed = Arc::clone(&self.computed);
-        // The places go with the computation: it is finished even if the client goes away.
-        let task = tokio::task::spawn_blocking(move || {
+        let (answer, verdict) = oneshot::channel();
+        // A thread of its own, because its priority stays with it; the places bound their number. They go with
+        // the computation: it is finished even if the client goes away.
+        let thread = thread::Builder::new().name("password".to_owned()).spawn(move || {
             let _places = places;
+            yield_to_others();
             computed.fetch_add(1, Ordering::Relaxed);
-            verify(&password, &stored)
+            // Whoever asked may have gone.
+            let _ = answer.send(verify(&password, &stored));
         });
-        let matches = task.await.map_err(|_| NotChecked::Broken)??;
+        thread.map_err(|_| NotChecked::Overloaded)?;
+        let matches = verdict.await.map_err(|_| NotChecked::Broken)??;
         Ok(matches && exists)
     }
 
@@ -127,6 +133,15 @@ fn verify(password: &Secret<String>, stored: &Secret<String>) -> Result<bool, No
     }
 }
 
+/// Lowers this thread's priority: a refresh that is due is not to wait for a hash. Where that is not to be had, as
+/// outside Linux, it competes as any other.
+fn yield_to_others() {
+    // On Linux it is a thread's own (setpriority(2), under "C library/kernel differences"): elsewhere it would
+    // slow the whole server.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::setpriority_process(None, 10);
+}
+
 fn argon2() -> Result<Argon2<'static>, HashError> {
     let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|error| HashError(error.into()))?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
@@ -167,6 +182,19 @@ mod tests {
         let decoy = passwords.decoy.clone();
         assert!(decoy.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
         assert_eq!(passwords.verify(secret(&decoy), None).await, Ok(false));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_hash_gives_way_to_everything_else_and_nothing_else_does() {
+        let priority = || rustix::process::getpriority_process(None).unwrap();
+        let before = priority();
+        let hashing = thread::spawn(move || {
+            yield_to_others();
+            priority()
+        });
+        assert_eq!(hashing.join().unwrap(), before.max(10));
+        assert_eq!(priority(), before);
     }
 
     #[tokio::test(start_paused = true)]
