@@ -8,6 +8,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub trait Clock: Send + Sync + 'static {
     /// Milliseconds since the Unix epoch.
     fn now_ms(&self) -> u64;
+
+    /// Whether it shows the time of this world, which a database on another machine has too.
+    fn is_real(&self) -> bool {
+        true
+    }
 }
 
 /// The operating system's wall clock.
@@ -40,6 +45,10 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now_ms(&self) -> u64 {
         self.0.load(Ordering::SeqCst)
+    }
+
+    fn is_real(&self) -> bool {
+        false
     }
 }
 

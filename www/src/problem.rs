@@ -64,8 +64,8 @@ impl From<KeyError> for Failure {
     fn from(error: KeyError) -> Self {
         match error {
             KeyError::Store(error) => error.into(),
-            KeyError::NoMasterKey(_) | KeyError::OtherMasterKey(_) => {
-                tracing::error!(%error, "there is no key to sign with");
+            KeyError::NoMasterKey(_) | KeyError::OtherMasterKey(_) | KeyError::OtherTime(_) => {
+                tracing::error!(%error, "tokens cannot be made");
                 Self::new(Code::Unavailable).detail("tokens cannot be made just now: try again later")
             }
         }

@@ -165,6 +165,9 @@ pub struct KeySet {
     pub version: KeySetVersion,
     /// The keys, the latest first.
     pub keys: Vec<StoredKey>,
+    /// What the database's own clock said then, in ms since the Unix epoch. `None` where it has none but this
+    /// machine's.
+    pub clock_ms: Option<u64>,
 }
 
 /// Why a store could not do what it was asked.

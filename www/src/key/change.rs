@@ -99,7 +99,7 @@ pub async fn change(
 ) -> Result<Vec<StoredKey>, ChangeError> {
     let (plan, masters) = (Plan::new(config), &*config.master_keys);
     for _ in 0..ATTEMPTS {
-        let KeySet { version, keys } = store.read_keys().await?;
+        let KeySet { version, keys, .. } = store.read_keys().await?;
         let changes = match demand {
             Demand::Rotate => plan.rotate(&keys, now_ms),
             Demand::Replace => Ok(plan.replace(&keys)),

@@ -23,6 +23,10 @@ const ATTEMPTS: u32 = 4;
 /// After a read that failed, requests are answered without another for so long.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// This machine's clock may differ from the database's by so much, in ms. Whoever dates tokens by a clock that is
+/// further ahead makes them live longer than was promised.
+const TOLERANCE_MS: u64 = 1_000;
+
 /// Keeps the keys of a running server up to date.
 pub(crate) struct Keeper {
     store: Arc<dyn Store>,
@@ -43,6 +47,8 @@ struct Known {
     ring: Arc<KeyRing>,
     version: KeySetVersion,
     read_at: Moment,
+    /// Whether the database's clock was compared with this machine's.
+    compared: bool,
 }
 
 /// A moment, by the server's clock and by one that nobody sets.
@@ -61,7 +67,29 @@ impl Moment {
     /// back, nobody knows.
     fn since(self, earlier: Self) -> u64 {
         let wall_ms = self.wall_ms.checked_sub(earlier.wall_ms).unwrap_or(u64::MAX);
-        wall_ms.max(self.steady.duration_since(earlier.steady).as_millis() as u64)
+        wall_ms.max(self.steady_ms_since(earlier))
+    }
+
+    /// Whether the server's clock was set since `earlier`, by more than it may be wrong.
+    fn was_set_since(self, earlier: Self) -> bool {
+        let wall_ms = self.wall_ms.abs_diff(earlier.wall_ms);
+        wall_ms.abs_diff(self.steady_ms_since(earlier)) > TOLERANCE_MS
+    }
+
+    fn steady_ms_since(self, earlier: Self) -> u64 {
+        self.steady.duration_since(earlier.steady).as_millis() as u64
+    }
+}
+
+/// Whether a read that began and ended at these times by this machine's clock, and found the database's at
+/// `database_ms`, is one between two clocks that agree.
+fn compare(began_ms: u64, ended_ms: u64, database_ms: u64) -> Result<(), KeyError> {
+    let ahead_ms = began_ms as i64 - database_ms as i64;
+    let behind_ms = database_ms as i64 - ended_ms as i64;
+    match ahead_ms.max(behind_ms) > TOLERANCE_MS as i64 {
+        true if ahead_ms > behind_ms => Err(KeyError::OtherTime(ahead_ms)),
+        true => Err(KeyError::OtherTime(-behind_ms)),
+        false => Ok(()),
     }
 }
 
@@ -105,9 +133,15 @@ impl Keeper {
                  fiftyten-server keys seal"
             );
         }
-        let (known, _) = watch::channel(Known { ring, version: set.version, read_at });
+        let (known, _) = watch::channel(Known { ring, version: set.version, read_at, compared: false });
         let (masters, failed_at) = (Arc::clone(masters), Turn::new(None));
-        Ok(Self { store, clock, plan, masters, known, failed_at, complaint: Mutex::new(String::new()) })
+        let keeper =
+            Self { store, clock, plan, masters, known, failed_at, complaint: Mutex::new(String::new()) };
+        if set.clock_ms.is_some() {
+            // It starts with a clock that is wrong, so that it is there when the clock is right.
+            keeper.look_after_and_tell().await;
+        }
+        Ok(keeper)
     }
 
     /// The keys as they were last read, however long ago.
@@ -177,9 +211,10 @@ impl Keeper {
     }
 
     fn not_stale(&self) -> Option<Arc<KeyRing>> {
-        let known = self.known.borrow();
-        let age_ms = Moment::now(&*self.clock).since(known.read_at);
-        (age_ms < STALE_AFTER_MS).then(|| Arc::clone(&known.ring))
+        let (known, now) = (self.known.borrow(), Moment::now(&*self.clock));
+        let is_stale = now.since(known.read_at) >= STALE_AFTER_MS;
+        let was_set = known.compared && now.was_set_since(known.read_at);
+        (!is_stale && !was_set).then(|| Arc::clone(&known.ring))
     }
 
     async fn read(&self, failed_at: &mut Option<Instant>) -> Result<KeySet, KeyError> {
@@ -191,6 +226,20 @@ impl Keeper {
     async fn read_now(&self) -> Result<KeySet, KeyError> {
         let read_at = Moment::now(&*self.clock);
         let set = self.store.read_keys().await?;
+        let database_ms = set.clock_ms.filter(|_| self.clock.is_real());
+        let compared = database_ms.is_some();
+        if let Some(database_ms) = database_ms {
+            let agree = compare(read_at.wall_ms, self.clock.now_ms(), database_ms);
+            if agree.is_err() {
+                // What was read before is not to be used either.
+                self.known.send_if_modified(|known| {
+                    known.compared = true;
+                    known.read_at = Moment { wall_ms: 0, ..read_at };
+                    false
+                });
+            }
+            agree?;
+        }
         let ring = if self.known.borrow().version == set.version {
             self.known()
         } else {
@@ -199,7 +248,7 @@ impl Keeper {
         let version = set.version.clone();
         let is_new = self.known.send_if_modified(|known| {
             let is_new = known.version != version;
-            *known = Known { ring, version, read_at };
+            *known = Known { ring, version, read_at, compared };
             is_new
         });
         if is_new {

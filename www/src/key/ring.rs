@@ -25,6 +25,8 @@ pub enum KeyError {
     NoMasterKey(String),
     /// The key of this name is sealed under another master key than those that were given.
     OtherMasterKey(String),
+    /// The clock of this machine is so many ms ahead of the database's; behind it where that is negative.
+    OtherTime(i64),
 }
 
 impl From<StoreError> for KeyError {
@@ -47,6 +49,14 @@ impl fmt::Display for KeyError {
                 "the signing key {kid} is sealed under another master key: give that one too, after the first. \
                  If it is lost, fiftyten-server keys rotate --now makes new signing keys"
             ),
+            Self::OtherTime(ahead_ms) => {
+                let (by, way) = (ahead_ms.unsigned_abs(), if *ahead_ms > 0 { "ahead of" } else { "behind" });
+                write!(
+                    f,
+                    "the clock of this machine is {by} ms {way} the database's, and tokens would be dated by it: have \
+                     both set by NTP"
+                )
+            }
         }
     }
 }

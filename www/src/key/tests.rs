@@ -42,6 +42,10 @@ impl Clock for Off {
     fn now_ms(&self) -> u64 {
         self.0.now_ms().saturating_add_signed(self.1)
     }
+
+    fn is_real(&self) -> bool {
+        false
+    }
 }
 
 /// A rotation as soon as one is allowed.

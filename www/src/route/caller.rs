@@ -45,6 +45,9 @@ impl Caller {
     /// The session that the cookie stands for, if it is live.
     pub(crate) async fn live(&self, shared: &Shared) -> Result<Found, Failure> {
         let found = self.find(shared).await?;
+        // By a clock that is wrong a session that lives may have expired: the keys are fresh only while this
+        // machine's clock is the database's.
+        shared.keys.fresh().await?;
         match ending(&found.session, shared, self.received_ms) {
             None => Ok(found),
             Some(code) => Err(Failure::new(code).session(found.session.id)),

@@ -254,7 +254,7 @@ impl Store for SqliteStore {
                 .prepare_cached("SELECT version FROM key_set")?
                 .query_row([], |row| row.get(0).map(KeySetVersion))?;
             let keys = transaction.prepare_cached(row::LIST_KEYS)?.query_map([], row::key)?.flatten_rows()?;
-            Ok(KeySet { version, keys })
+            Ok(KeySet { version, keys, clock_ms: None })
         })
         .await
     }

@@ -103,7 +103,7 @@ async fn keys_of_an_earlier_version_are_kept() {
         include_str!("../../migrations/postgres/0001_start.sql")
     );
     cluster.superuser(&url).await.batch_execute(&old).await.unwrap();
-    let KeySet { version, keys } = super::open(&url).await.read_keys().await.unwrap();
+    let KeySet { version, keys, .. } = super::open(&url).await.read_keys().await.unwrap();
     let [key] = &keys[..] else { panic!("{keys:?}") };
     assert_eq!((key.kid.as_str(), key.state, key.is_sealed), ("c", KeyState::Current, false));
     assert_eq!((key.private.expose(), &key.public), (&vec![7], &vec![8]));

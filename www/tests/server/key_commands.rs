@@ -149,7 +149,7 @@ fn keys_are_rotated_and_retired_by_command_while_the_server_runs() {
 
     // As if twelve minutes had passed.
     on_file(&file, async |store| {
-        let KeySet { version, mut keys } = store.read_keys().await.unwrap();
+        let KeySet { version, mut keys, .. } = store.read_keys().await.unwrap();
         for key in keys.iter_mut().filter(|key| key.state == KeyState::Next) {
             key.changed_at -= 12 * MINUTE;
         }

@@ -1,14 +1,19 @@
 //! Server processes that share a PostgreSQL database.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use fiftyten_server::clock::{Clock, SystemClock};
+use fiftyten_server::protocol::RefreshBody;
 use fiftyten_server::store::{PostgresStore, PostgresUrl, Store};
+use fiftyten_server::{Config, Server};
 
 use crate::cluster::Cluster;
-use crate::process::{Process, failure, run};
-use crate::world::{EMAIL, PASSWORD};
+use crate::process::{PATIENCE, Process, failure, run};
+use crate::world::{EMAIL, PASSWORD, add_user, answer, credentials, get, post};
 
 mod failover;
 mod nginx;
@@ -175,4 +180,73 @@ fn neither_private_keys_nor_master_keys_are_in_the_log() {
             store.read_keys().await.unwrap().keys
         })
     });
+}
+
+/// This machine's clock, off by some ms.
+struct Off(AtomicI64);
+
+impl Clock for Off {
+    fn now_ms(&self) -> u64 {
+        SystemClock.now_ms().saturating_add_signed(self.0.load(Ordering::SeqCst))
+    }
+}
+
+#[test]
+fn a_server_whose_clock_is_not_the_databases_gives_no_tokens_until_it_is() {
+    Cluster::shared().block_on(async |cluster| {
+        let url = PostgresUrl::parse(&cluster.database().await).unwrap();
+        let open = async || Arc::new(PostgresStore::open(&url).await.unwrap());
+        let clock = Arc::new(Off(AtomicI64::new(0)));
+        let user = add_user(&*open().await, EMAIL).await;
+        let server = Server::start(Config::default(), open().await, Arc::clone(&clock) as _).await.unwrap();
+        let call = |request| answer(server.router(), request);
+        let signed_in = call(post("/auth/v1/sessions").json(&credentials(EMAIL, PASSWORD))).await;
+        let cookie = signed_in.cookie();
+        let refresh = || call(post("/auth/v1/refresh?reason=timer").cookie(&cookie).send());
+        assert_eq!(refresh().await.status, 200);
+
+        for off_ms in [-3_600_000, -2_500, 2_500, 3_600_000, 40_000 * 86_400_000] {
+            clock.0.store(off_ms, Ordering::SeqCst);
+            // At once, and not only when the keys are read again: the other clock of this machine was not set.
+            let refused = refresh().await;
+            assert_eq!(
+                (refused.status.as_u16(), refused.code().as_str()),
+                (503, "unavailable"),
+                "{off_ms} ms"
+            );
+            assert!(refused.headers.contains_key("retry-after"));
+            assert_eq!(call(get("/readyz").send()).await.status, 503);
+            assert_eq!(call(get("/auth/.well-known/jwks.json").send()).await.status, 503);
+            clock.0.store(0, Ordering::SeqCst);
+            let again = async || match refresh().await.status.as_u16() {
+                503 => None,
+                status => Some(status),
+            };
+            assert_eq!(eventually(again).await, 200, "after {off_ms} ms");
+        }
+
+        // It starts all the same, and answers once the clock is right.
+        clock.0.store(5_000, Ordering::SeqCst);
+        let late = Server::start(Config::default(), open().await, Arc::clone(&clock) as _).await.unwrap();
+        let refresh = || answer(late.router(), post("/auth/v1/refresh?reason=timer").cookie(&cookie).send());
+        assert_eq!(refresh().await.status, 503);
+        clock.0.store(0, Ordering::SeqCst);
+        let again = async || match refresh().await {
+            answer if answer.status == 503 => None,
+            answer => Some(answer.json::<RefreshBody>().session.user),
+        };
+        assert_eq!(eventually(again).await, user.id.as_str());
+    });
+}
+
+/// What `probe` finds, at the latest after some seconds.
+async fn eventually<T>(probe: impl AsyncFn() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        match probe().await {
+            Some(found) => return found,
+            None => assert!(began.elapsed() < PATIENCE, "it does not come"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }

@@ -42,7 +42,7 @@ async fn keys_are_swapped_by_who_has_seen_the_last_ones<O: Future<Output = Arc<d
 ) {
     let store = open().await;
     store.ping().await.unwrap();
-    let KeySet { version: empty, keys } = store.read_keys().await.unwrap();
+    let KeySet { version: empty, keys, .. } = store.read_keys().await.unwrap();
     assert!(keys.is_empty());
     let first = vec![key("c", KeyState::Current), key("n", KeyState::Next)];
     assert!(store.swap_keys(&empty, first).await.unwrap());
@@ -50,7 +50,7 @@ async fn keys_are_swapped_by_who_has_seen_the_last_ones<O: Future<Output = Arc<d
     drop(store);
 
     let store = open().await;
-    let KeySet { version, keys } = store.read_keys().await.unwrap();
+    let KeySet { version, keys, .. } = store.read_keys().await.unwrap();
     assert_ne!(version, empty);
     assert_eq!(shape(&keys), [("c", KeyState::Current), ("n", KeyState::Next)]);
     let (current, next) = (&keys[0], &keys[1]);

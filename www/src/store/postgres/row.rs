@@ -32,7 +32,8 @@ pub(super) const LIST_USERS: &str = "SELECT id, email, roles, permissions, claim
 /// One statement, and so one snapshot. Where there are no keys, their columns are null.
 pub(super) const READ_KEYS: &str = "SELECT
      s.version, k.kid, k.algorithm, k.private_key, k.is_sealed, k.public_key, k.state, k.created_at,
-     coalesce(k.changed_at, k.created_at) AS changed_at
+     coalesce(k.changed_at, k.created_at) AS changed_at,
+     CAST(1000 * extract(epoch FROM clock_timestamp()) AS int8) AS clock_ms
      FROM key_set s LEFT JOIN signing_keys k ON true";
 
 pub(super) fn found(row: &Row) -> Result<Found> {
@@ -75,7 +76,7 @@ pub(super) fn keys(rows: &[Row]) -> Result<KeySet> {
     let mut keys = if none { Vec::new() } else { rows.iter().map(key).collect::<Result<Vec<_>>>()? };
     let order = |key: &StoredKey| (Reverse(key.created_at), key.state.as_str(), key.kid.clone());
     keys.sort_by_key(order);
-    Ok(KeySet { version, keys })
+    Ok(KeySet { version, keys, clock_ms: Some(time(first, "clock_ms")?) })
 }
 
 fn key(row: &Row) -> Result<StoredKey> {
