@@ -1,4 +1,4 @@
-//! `serve`, `user`, `session`, `keys`, `config`. Every failure is one line.
+//! `serve`, `user`, `session`, `keys`, `backup`, `config`. Every failure is one line.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -10,6 +10,7 @@ use fiftyten_server::Secret;
 use fiftyten_server::settings::{Flags, Settings};
 use fiftyten_server::store::Store;
 
+mod backup;
 mod keys;
 mod serve;
 mod session;
@@ -39,6 +40,13 @@ enum Action {
     /// Signing keys
     #[command(subcommand)]
     Keys(keys::Action),
+    /// Copy the SQLite file while servers use it
+    Backup {
+        #[command(flatten)]
+        place: Place,
+        /// The copy, a new file
+        copy: PathBuf,
+    },
     /// Settings
     #[command(subcommand)]
     Config(ConfigAction),
@@ -75,6 +83,7 @@ pub(crate) fn run(command: Command) -> Result<(), Line> {
             Action::User(action) => user::run(action).await,
             Action::Session(action) => session::run(action).await,
             Action::Keys(action) => keys::run(action).await,
+            Action::Backup { place, copy } => backup::run(&place.settings()?.config.database, copy),
             Action::Config(ConfigAction::Check { flags }) => check(&settings(&flags)?),
         }
     })
@@ -85,10 +94,13 @@ fn settings(flags: &Flags) -> Result<Settings, Line> {
 }
 
 impl Place {
-    async fn open(self) -> Result<Arc<dyn Store>, Line> {
+    fn settings(self) -> Result<Settings, Line> {
         let database = self.database.map(|text| Arc::new(Secret::new(text)));
-        let flags = Flags { config: self.config, database, ..Flags::default() };
-        settings(&flags)?.config.database.open().await.map_err(line)
+        settings(&Flags { config: self.config, database, ..Flags::default() })
+    }
+
+    async fn open(self) -> Result<Arc<dyn Store>, Line> {
+        self.settings()?.config.database.open().await.map_err(line)
     }
 }
 

@@ -22,7 +22,11 @@ pub(super) enum Action {
         #[command(flatten)]
         place: Place,
         /// The session's id
-        id: String,
+        #[arg(required_unless_present = "all")]
+        id: Option<String>,
+        /// End every session of every user, as after restoring a backup
+        #[arg(long, conflicts_with = "id")]
+        all: bool,
     },
 }
 
@@ -50,7 +54,14 @@ pub(super) async fn run(action: Action) -> Result<(), Line> {
             }
             Ok(())
         }
-        Action::Revoke { place, id } => {
+        Action::Revoke { place, id: None, .. } => {
+            let (store, mut ended) = (place.open().await?, 0);
+            for user in store.list_users().await.map_err(line)? {
+                ended += store.end_sessions(&user.id, None, SystemClock.now_ms()).await.map_err(line)?;
+            }
+            print(format_args!("{ended} sessions have ended"))
+        }
+        Action::Revoke { place, id: Some(id), .. } => {
             let none = || format!("there is no session {id:?}");
             let session = SessionId::parse(&id).ok_or_else(none)?;
             let store = place.open().await?;

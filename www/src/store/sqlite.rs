@@ -17,9 +17,12 @@ use super::{
 use crate::random::{SessionId, UserId};
 use crate::secret::Secret;
 
+mod backup;
 mod pool;
 mod row;
 mod schema;
+
+pub use backup::back_up;
 
 /// Connections that read. A refresh holds one for some microseconds.
 const READERS: usize = 4;

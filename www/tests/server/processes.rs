@@ -4,6 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -13,7 +14,7 @@ use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use tempfile::TempDir;
 
-use crate::process::{Process, failure, run};
+use crate::process::{Client, Process, Reply, failure, run};
 use crate::world::{DAY, EMAIL, PASSWORD};
 
 fn database(folder: &TempDir) -> PathBuf {
@@ -103,6 +104,86 @@ async fn open_sessions(store: &SqliteStore, user: &UserId, count: usize) -> Vec<
         opened.push((id, secret));
     }
     opened
+}
+
+#[test]
+fn a_backup_of_a_server_at_work_holds_all_that_was_acknowledged_before() {
+    let folder = TempDir::new().unwrap();
+    let file = database(&folder);
+    add_user(&file);
+    let (from, copy) = (file.to_str().unwrap(), folder.path().join("copy.db"));
+    let to = copy.to_str().unwrap();
+    let server = Process::start(&file, &["--sign-in-concurrency", "2"]);
+    let mut client = server.client();
+    let kept = client.sign_in(EMAIL, PASSWORD).unwrap().cookie();
+    let revoked = client.sign_in(EMAIL, PASSWORD).unwrap();
+    let id = revoked.json()["session"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(client.call("DELETE", &format!("/auth/v1/sessions/{id}"), &kept, "").unwrap().status, 204);
+    // Somebody signs in and out all the time.
+    let over = Arc::new(AtomicBool::new(false));
+    let busy = {
+        let (mut client, over) = (server.client(), Arc::clone(&over));
+        thread::spawn(move || {
+            while !over.load(Ordering::Relaxed) {
+                let cookie = client.sign_in(EMAIL, PASSWORD).unwrap().cookie();
+                assert_eq!(client.call("DELETE", "/auth/v1/session", &cookie, "").unwrap().status, 204);
+            }
+        })
+    };
+    let said = ok(&["backup", "--database", from, to], "");
+    assert_eq!(said, format!("{to} is a copy of {from}\n"));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    assert_eq!(client.refresh(&kept).unwrap().status, 200, "the server goes on");
+    let later = client.sign_in(EMAIL, PASSWORD).unwrap().cookie();
+    over.store(true, Ordering::Relaxed);
+    busy.join().unwrap();
+
+    // The copy is a database like any other: the same keys, the same sessions, and nothing of what came later.
+    let restored = Process::start(&copy, &[]);
+    let mut there = restored.client();
+    let jwks =
+        |client: &mut Client| client.call("GET", "/auth/.well-known/jwks.json", "", "").unwrap().json();
+    assert_eq!(jwks(&mut there), jwks(&mut client));
+    assert_eq!(there.refresh(&kept).unwrap().status, 200);
+    let code = |reply: Reply| reply.json()["code"].as_str().unwrap().to_owned();
+    assert_eq!(code(there.refresh(&revoked.cookie()).unwrap()), "session_revoked");
+    assert_eq!(code(there.refresh(&later).unwrap()), "no_session");
+
+    // What was revoked after the backup lives again, until everything is.
+    let said = ok(&["session", "revoke", "--all", "--database", to], "");
+    assert!(said.ends_with(" sessions have ended\n"), "{said}");
+    assert_eq!(code(there.refresh(&kept).unwrap()), "session_revoked");
+    assert_eq!(ok(&["session", "list", "--database", to], ""), "");
+}
+
+#[test]
+fn a_backup_that_cannot_be_made_is_one_clear_line_and_leaves_nothing() {
+    let folder = TempDir::new().unwrap();
+    let file = database(&folder);
+    add_user(&file);
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let backup = |from: &str, to: &str| failure(&["backup", "--database", from, to]);
+    let file = file.to_str().unwrap();
+    fs::write(at("there"), "precious").unwrap();
+    let said = backup(file, &at("there"));
+    assert!(said.contains("is there already, and a backup never replaces one"), "{said}");
+    assert_eq!(fs::read_to_string(at("there")).unwrap(), "precious");
+    let said = backup(&at("there"), &at("copy"));
+    assert!(said.contains("is not an SQLite database"), "{said}");
+    let said = backup(&at("missing"), &at("copy"));
+    assert!(said.contains("missing"), "{said}");
+    let said = backup(file, &at("no/such/folder"));
+    assert!(said.contains("no/such/folder"), "{said}");
+    let said = backup("postgres://localhost/x", &at("copy"));
+    assert!(said.contains("pg_dump"), "{said}");
+    let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names: Vec<_> = names.filter(|name| !name.to_str().unwrap().starts_with("test.db")).collect();
+    names.sort();
+    assert_eq!(names, ["there"]);
 }
 
 #[test]

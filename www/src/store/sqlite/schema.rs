@@ -12,10 +12,10 @@ const MIGRATIONS: [&str; 2] =
     [include_str!("../../../migrations/0001_start.sql"), include_str!("../../../migrations/0002_keys.sql")];
 
 /// Marks the file as this program's (`PRAGMA application_id`): the letters "FTen".
-const APPLICATION_ID: i32 = 0x4654_656e;
+pub(super) const APPLICATION_ID: i32 = 0x4654_656e;
 
 /// How long to wait for another process (the command line, say) that writes.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The writing connection to an up-to-date file.
 pub(super) fn open(path: &Path) -> Result<Connection, String> {
@@ -92,7 +92,7 @@ fn migrate(connection: &mut Connection) -> Result<(), String> {
     .map_err(|error| explain(&error))
 }
 
-fn explain(error: &rusqlite::Error) -> String {
+pub(super) fn explain(error: &rusqlite::Error) -> String {
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => "is not an SQLite database".to_owned(),
         Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
