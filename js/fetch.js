@@ -73,7 +73,8 @@ export class Allowed {
   }
 }
 
-const baseURI = () => globalThis.document?.baseURI ?? location.href;
+// Not of the document itself: an element that is named so would stand there instead.
+const baseURI = () => (globalThis.document ? Reflect.get(Node.prototype, 'baseURI', document) : location.href);
 
 function isWordAt(text, at) {
   const code = text.charCodeAt(at) | 32;

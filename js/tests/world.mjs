@@ -22,7 +22,7 @@ export function setBase(href) {
     configurable: true,
     writable: true,
   });
-  if (globalThis.document) globalThis.document.baseURI = href;
+  if (globalThis.document) globalThis.document.base = href;
 }
 
 // Node 20 removes a capturing listener only if it is told so by an object.
@@ -49,13 +49,15 @@ class Target extends EventTarget {
 export function openDocument(t) {
   const document = new Target();
   const scope = new Target();
-  Object.assign(document, { hidden: false, baseURI: location.href });
+  Object.assign(document, { hidden: false, base: location.href });
   globalThis.document = document;
+  globalThis.Node = { prototype: { get baseURI() { return this.base; } } };
   for (const name of ['addEventListener', 'removeEventListener', 'dispatchEvent']) {
     globalThis[name] = scope[name].bind(scope);
   }
   t.after(() => {
     delete globalThis.document;
+    delete globalThis.Node;
     Object.assign(globalThis, nowhere);
   });
   return {

@@ -262,6 +262,25 @@ const strangeGrants = {
   'a list in a list in a list': '['.repeat(100_000),
 };
 
+// Markup that an app lets its users write may name an element like what a script reads of the document.
+scenario("elements that are named like the document's own properties change nothing", { server }, async (world) => {
+  const page = await openSignedIn(world);
+  const carried = (path) => world.proxy.requests(path).at(-1).headers.authorization;
+  for (const kind of ['img', 'form', 'object', 'embed']) {
+    await page.evaluate((kind) => {
+      const named = document.createElement(kind);
+      named.name = named.id = 'baseURI';
+      document.body.append(named);
+      if (document.baseURI === location.href) throw new Error(`${kind} hides nothing`);
+    }, kind);
+    assert.equal((await call(page, '/api/me')).status, 200, kind);
+    assert.match(carried('/api/me'), /^Bearer /, kind);
+    assert.equal((await call(page, 'api-of-the-folder')).status, 404, kind);
+    assert.match(carried('/t/api-of-the-folder'), /^Bearer /, kind);
+    await page.evaluate(() => document.body.lastElementChild.remove());
+  }
+});
+
 scenario('a server that grants what is no token is not believed, and a call fails in time', { server, timeout: 120_000 }, async (world) => {
   const { proxy } = world;
   const page = await openSignedIn(world, { clock: true, options: { requestLimit: 1_000 } });

@@ -1,6 +1,6 @@
 //! `session list`, `session revoke`.
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use fiftyten_server::SessionId;
 use fiftyten_server::account;
 use fiftyten_server::clock::{Clock, SystemClock, date};
@@ -21,13 +21,22 @@ pub(super) enum Action {
     Revoke {
         #[command(flatten)]
         place: Place,
-        /// The session's id
-        #[arg(required_unless_present = "all")]
-        id: Option<String>,
-        /// End every session of every user, as after restoring a backup
-        #[arg(long, conflicts_with = "id")]
-        all: bool,
+        #[command(flatten)]
+        which: Which,
     },
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct Which {
+    /// The session's id
+    id: Option<String>,
+    /// End all sessions of the user with this e-mail address
+    #[arg(long, value_name = "EMAIL")]
+    user: Option<String>,
+    /// End every session of every user, as after restoring a backup
+    #[arg(long)]
+    all: bool,
 }
 
 pub(super) async fn run(action: Action) -> Result<(), Line> {
@@ -54,14 +63,18 @@ pub(super) async fn run(action: Action) -> Result<(), Line> {
             }
             Ok(())
         }
-        Action::Revoke { place, id: None, .. } => {
+        Action::Revoke { place, which: Which { id: None, user, .. } } => {
             let (store, mut ended) = (place.open().await?, 0);
-            for user in store.list_users().await.map_err(line)? {
+            let users = match user {
+                Some(email) => vec![account::find(&*store, &email).await.map_err(line)?],
+                None => store.list_users().await.map_err(line)?,
+            };
+            for user in users {
                 ended += store.end_sessions(&user.id, None, SystemClock.now_ms()).await.map_err(line)?;
             }
             print(format_args!("{ended} sessions have ended"))
         }
-        Action::Revoke { place, id: Some(id), .. } => {
+        Action::Revoke { place, which: Which { id: Some(id), .. } } => {
             let none = || format!("there is no session {id:?}");
             let session = SessionId::parse(&id).ok_or_else(none)?;
             let store = place.open().await?;

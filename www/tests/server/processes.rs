@@ -154,6 +154,17 @@ fn a_backup_of_a_server_at_work_holds_all_that_was_acknowledged_before() {
     assert_eq!(code(there.refresh(&later).unwrap()), "no_session");
 
     // What was revoked after the backup lives again, until everything is.
+    assert_eq!(
+        ok(&["user", "add", "bob@example.test", "--password-stdin", "--database", to], PASSWORD)
+            .lines()
+            .count(),
+        1
+    );
+    let bob = there.sign_in("bob@example.test", PASSWORD).unwrap().cookie();
+    let said = ok(&["session", "revoke", "--user", "bob@example.test", "--database", to], "");
+    assert_eq!(said, "1 sessions have ended\n");
+    assert_eq!(code(there.refresh(&bob).unwrap()), "session_revoked");
+    assert_eq!(there.refresh(&kept).unwrap().status, 200);
     let said = ok(&["session", "revoke", "--all", "--database", to], "");
     assert!(said.ends_with(" sessions have ended\n"), "{said}");
     assert_eq!(code(there.refresh(&kept).unwrap()), "session_revoked");

@@ -118,6 +118,7 @@ impl Answer {
     pub(crate) fn code(&self) -> String {
         assert_eq!(self.headers[header::CONTENT_TYPE], "application/problem+json", "{}", self.text());
         assert_eq!(self.headers[header::CACHE_CONTROL], "no-store");
+        assert_eq!(self.headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
         let problem: Problem = self.json();
         assert_eq!(problem.status, self.status.as_u16());
         assert_eq!(problem.kind, "about:blank");
