@@ -90,6 +90,11 @@ scenario(
     }, server.email, server.password);
     assert.deepEqual(seen, { before: 'signedout', after: 'signedin', cookie: '', issuer: `${origin}/auth` });
 
+    const hsts = (path) => fetch(path).then(({ headers }) => headers.get('strict-transport-security'));
+    for (const path of ['/session.html', '/auth/.well-known/jwks.json', '/auth/nothing']) {
+      assert.match(await page.evaluate(hsts, path), /^max-age=\d{8,}/, path);
+    }
+
     await page.reload();
     await page.until(() => window.app?.session.status === 'signedin');
     const cookies = await page.cookies();
