@@ -43,6 +43,11 @@ pub mod path {
     pub const SESSION: &str = "/v1/session";
     /// `GET` the public keys (RFC 7517).
     pub const JWKS: &str = "/.well-known/jwks.json";
+    /// On the admin listener, where there is no base path: `DELETE` of `/v1/admin/sessions/{id}` ends any
+    /// user's session.
+    pub const ADMIN_SESSIONS: &str = "/v1/admin/sessions";
+    /// On the admin listener: `DELETE` of `/v1/admin/users/{id}/sessions` ends all of a user's.
+    pub const ADMIN_USERS: &str = "/v1/admin/users";
 }
 
 /// Why a refresh happened. It stands in the URL, so that the network tab shows it at a glance.
@@ -250,11 +255,19 @@ pub enum Code {
     Unavailable,
     /// 500: a defect of the server. The session stands.
     Internal,
+    /// 401, on the admin listener: the request carries no credential.
+    CredentialMissing,
+    /// 401, on the admin listener: the credential is none, or was removed.
+    CredentialInvalid,
+    /// 403, on the admin listener: the credential is for other calls.
+    InsufficientScope,
+    /// 403, on the admin listener: the request comes from a browser.
+    BrowserRejected,
 }
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 20] = [
         Self::SessionRevoked,
         Self::SessionExpired,
         Self::NoSession,
@@ -271,6 +284,10 @@ impl Code {
         Self::Overloaded,
         Self::Unavailable,
         Self::Internal,
+        Self::CredentialMissing,
+        Self::CredentialInvalid,
+        Self::InsufficientScope,
+        Self::BrowserRejected,
     ];
 
     /// The word in [`Problem::code`].
@@ -292,6 +309,10 @@ impl Code {
             Self::Overloaded => "overloaded",
             Self::Unavailable => "unavailable",
             Self::Internal => "internal",
+            Self::CredentialMissing => "credential_missing",
+            Self::CredentialInvalid => "credential_invalid",
+            Self::InsufficientScope => "insufficient_scope",
+            Self::BrowserRejected => "browser_rejected",
         }
     }
 
@@ -299,8 +320,15 @@ impl Code {
     pub const fn status(self) -> u16 {
         match self {
             Self::DuplicateCookie | Self::BadRequest => 400,
-            Self::SessionRevoked | Self::SessionExpired | Self::NoSession | Self::InvalidCredentials => 401,
-            Self::OriginRejected | Self::HeaderRequired => 403,
+            Self::SessionRevoked
+            | Self::SessionExpired
+            | Self::NoSession
+            | Self::InvalidCredentials
+            | Self::CredentialMissing
+            | Self::CredentialInvalid => 401,
+            Self::OriginRejected | Self::HeaderRequired | Self::InsufficientScope | Self::BrowserRejected => {
+                403
+            }
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::PayloadTooLarge => 413,

@@ -1,4 +1,4 @@
-//! `serve`, `user`, `session`, `keys`, `config`. Every failure is one line.
+//! `serve`, `user`, `session`, `keys`, `credential`, `config`. Every failure is one line.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -10,6 +10,7 @@ use fiftyten_server::Secret;
 use fiftyten_server::settings::{Flags, Settings};
 use fiftyten_server::store::Store;
 
+mod credential;
 mod keys;
 mod serve;
 mod session;
@@ -39,6 +40,9 @@ enum Action {
     /// Signing keys
     #[command(subcommand)]
     Keys(keys::Action),
+    /// Credentials of the app's own servers, for the admin listener
+    #[command(subcommand)]
+    Credential(credential::Action),
     /// Settings
     #[command(subcommand)]
     Config(ConfigAction),
@@ -75,6 +79,7 @@ pub(crate) fn run(command: Command) -> Result<(), Line> {
             Action::User(action) => user::run(action).await,
             Action::Session(action) => session::run(action).await,
             Action::Keys(action) => keys::run(action).await,
+            Action::Credential(action) => credential::run(action).await,
             Action::Config(ConfigAction::Check { flags }) => check(&settings(&flags)?),
         }
     })

@@ -14,6 +14,7 @@ use crate::cors;
 use crate::problem::Failure;
 use crate::server::Shared;
 
+pub(crate) mod admin;
 mod caller;
 mod health;
 mod keys;

@@ -25,7 +25,7 @@ use crate::limit::Limit;
 use crate::origin::OriginPolicy;
 use crate::password::{HashError, Passwords};
 use crate::random::{self, SessionId};
-use crate::route;
+use crate::route::{self, admin::Guard};
 use crate::store::{Counted, Store, StoreError};
 use crate::token::Minter;
 
@@ -37,6 +37,9 @@ const ACCOUNT_REFILL_MS: u32 = 30_000;
 /// The same for one address: wider, because a whole office may share it.
 const ADDRESS_BURST: u32 = 50;
 const ADDRESS_REFILL_MS: u32 = 2_000;
+
+/// Connections to the admin listener at a time: a backend needs one for its calls and one for the feed.
+const ADMIN_CONNECTIONS: usize = 1_024;
 
 /// How often sessions whose time is over are forgotten, and how long after their absolute end.
 const PRUNE_EVERY: Duration = Duration::from_secs(10 * 60);
@@ -88,6 +91,7 @@ pub(crate) struct Shared {
     pub(crate) address_limit: Limit<IpAddr>,
     pub(crate) activity: Activity,
     pub(crate) refreshes: Refreshes,
+    pub(crate) guard: Guard,
     /// It is said once, not at every sign-in.
     pub(crate) warned_of_proxy: AtomicBool,
 }
@@ -148,6 +152,7 @@ impl Server {
             address_limit: Limit::new(ADDRESS_BURST, ADDRESS_REFILL_MS),
             activity: Activity::new(&config),
             refreshes: Refreshes::default(),
+            guard: Guard::new(),
             warned_of_proxy: AtomicBool::new(false),
             config,
             store,
@@ -170,6 +175,27 @@ impl Server {
     /// the requests carry none, all peers share one limit. [`connection::serve`] sees to it.
     pub fn router(&self) -> Router {
         route::router(&self.shared)
+    }
+
+    /// The calls of the app's own servers, each with a [`credential`](crate::credential): admin calls and the
+    /// revocation feed. They belong on a listener of their own that no browser reaches, and there at the root.
+    pub fn admin_router(&self) -> Router {
+        route::admin::router(&self.shared)
+    }
+
+    /// Answers the calls of the app's own servers until `shutdown` is ready, and finishes those that have
+    /// begun. [`serve`](Self::serve) knows nothing of them.
+    ///
+    /// # Errors
+    ///
+    /// The listener's.
+    pub fn serve_admin<F: Future<Output = ()>>(
+        &self,
+        listener: TcpListener,
+        shutdown: F,
+    ) -> impl Future<Output = io::Result<()>> + use<F> {
+        let limits = Limits { connections: ADMIN_CONNECTIONS, ..Limits::default() };
+        connection::serve(listener, self.admin_router(), limits, shutdown)
     }
 
     /// Answers requests until `shutdown` is ready, finishes those that have begun, and closes.

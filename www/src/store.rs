@@ -8,7 +8,8 @@ use std::fmt;
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
-use crate::random::{self, SessionId, UserId};
+use crate::credential::Credential;
+use crate::random::{self, CredentialId, SessionId, UserId};
 use crate::secret::Secret;
 
 mod counted;
@@ -19,7 +20,7 @@ pub use counted::Counted;
 pub use postgres::{PostgresStore, PostgresUrl};
 pub use sqlite::SqliteStore;
 
-/// SHA-256 of a session cookie's 32 bytes: all that a store ever sees of the secret.
+/// SHA-256 of the 32 bytes of a session cookie or a credential: all that a store ever sees of the secret.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SecretHash(pub [u8; 32]);
 
@@ -196,7 +197,7 @@ impl std::error::Error for StoreError {}
 /// What every call of a store answers.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
-/// Keeps users, sessions and keys.
+/// Keeps users, sessions, keys and credentials.
 ///
 /// Reads see every write that was acknowledged before they began, whichever process made it.
 #[async_trait]
@@ -247,4 +248,16 @@ pub trait Store: Send + Sync + 'static {
     /// nothing is changed, if they are no longer what was seen. So of several servers that see that a
     /// change is due, one makes it.
     async fn swap_keys(&self, seen: &KeySetVersion, keys: Vec<StoredKey>) -> Result<bool>;
+
+    /// Adds a credential of the admin listener.
+    async fn add_credential(&self, credential: Credential, secret: SecretHash) -> Result<()>;
+
+    /// The credential whose secret has this hash.
+    async fn find_credential(&self, secret: &SecretHash) -> Result<Option<Credential>>;
+
+    /// Every credential, in the order in which they were made.
+    async fn list_credentials(&self) -> Result<Vec<Credential>>;
+
+    /// Removes a credential. `false` if there is no such one.
+    async fn remove_credential(&self, id: &CredentialId) -> Result<bool>;
 }

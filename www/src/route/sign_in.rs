@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 use super::caller::Caller;
 use crate::account;
 use crate::address;
-use crate::cookie::CookieSecret;
+use crate::opaque::OpaqueSecret;
 use crate::password::{LONGEST_PASSWORD, NotChecked};
 use crate::problem::Failure;
 use crate::random::SessionId;
@@ -43,7 +43,7 @@ pub(crate) async fn open(
     credentials: Credentials,
 ) -> Result<impl IntoResponse, Failure> {
     let account = check(&shared, credentials, &origin, caller.received_ms).await?;
-    let secret = CookieSecret::random();
+    let secret = OpaqueSecret::random();
     let session = Session {
         id: SessionId::random(),
         user: account.user.id.clone(),

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use super::{
     Account, Found, KeySet, KeySetVersion, NewSession, Result, SecretHash, Session, Store, StoredKey, User,
 };
-use crate::random::{SessionId, UserId};
+use crate::credential::Credential;
+use crate::random::{CredentialId, SessionId, UserId};
 use crate::secret::Secret;
 
 /// Any store, with its accesses counted: that is how it can be shown what does not touch it.
@@ -101,5 +102,21 @@ impl Store for Counted {
 
     async fn swap_keys(&self, seen: &KeySetVersion, keys: Vec<StoredKey>) -> Result<bool> {
         self.write().swap_keys(seen, keys).await
+    }
+
+    async fn add_credential(&self, credential: Credential, secret: SecretHash) -> Result<()> {
+        self.write().add_credential(credential, secret).await
+    }
+
+    async fn find_credential(&self, secret: &SecretHash) -> Result<Option<Credential>> {
+        self.read().find_credential(secret).await
+    }
+
+    async fn list_credentials(&self) -> Result<Vec<Credential>> {
+        self.read().list_credentials().await
+    }
+
+    async fn remove_credential(&self, id: &CredentialId) -> Result<bool> {
+        self.write().remove_credential(id).await
     }
 }

@@ -15,7 +15,8 @@ use super::{
     Account, Found, KeySet, KeySetVersion, NewSession, Result, SecretHash, Session, Store, StoreError,
     StoredKey, User,
 };
-use crate::random::{SessionId, UserId};
+use crate::credential::Credential;
+use crate::random::{CredentialId, SessionId, UserId};
 use crate::secret::Secret;
 
 mod failure;
@@ -228,5 +229,33 @@ impl Store for PostgresStore {
             ],
         );
         Ok(self.pool.write(claim, &[remove, add]).await? == 1)
+    }
+
+    async fn add_credential(&self, credential: Credential, secret: SecretHash) -> Result<()> {
+        let step = Step(
+            statement::ADD_CREDENTIAL,
+            &[
+                &Hidden(&secret.0[..]),
+                &Hidden(credential.id.as_str()),
+                &Hidden(credential.scope.as_str()),
+                &Hidden(credential.name.as_str()),
+                &Hidden(signed(credential.created_at)?),
+            ],
+        );
+        Ok(self.pool.write(step, &[]).await.map(drop)?)
+    }
+
+    async fn find_credential(&self, secret: &SecretHash) -> Result<Option<Credential>> {
+        let rows = self.pool.read(row::FIND_CREDENTIAL, &[&Hidden(&secret.0[..])]).await?;
+        rows.first().map(row::credential).transpose()
+    }
+
+    async fn list_credentials(&self) -> Result<Vec<Credential>> {
+        self.pool.list(row::LIST_CREDENTIALS, &[]).await?.iter().map(row::credential).collect()
+    }
+
+    async fn remove_credential(&self, id: &CredentialId) -> Result<bool> {
+        let step = Step(statement::REMOVE_CREDENTIAL, &[&Hidden(id.as_str())]);
+        Ok(self.pool.write(step, &[]).await? == 1)
     }
 }

@@ -14,7 +14,8 @@ use super::{
     Account, Found, KeySet, KeySetVersion, NewSession, Result, SecretHash, Session, Store, StoreError,
     StoredKey, User,
 };
-use crate::random::{SessionId, UserId};
+use crate::credential::Credential;
+use crate::random::{CredentialId, SessionId, UserId};
 use crate::secret::Secret;
 
 mod pool;
@@ -115,6 +116,9 @@ const CLAIM_KEYS: &str = "UPDATE key_set SET version = ?2 WHERE version = ?1";
 const ADD_KEY: &str = "INSERT INTO signing_keys
      (kid, algorithm, private_key, is_sealed, public_key, state, created_at, changed_at)
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+
+const ADD_CREDENTIAL: &str = "INSERT INTO api_credentials (secret_hash, id, scope, name, created_at)
+     VALUES (?1, ?2, ?3, ?4, ?5)";
 
 #[async_trait]
 impl Store for SqliteStore {
@@ -279,6 +283,42 @@ impl Store for SqliteStore {
                 ])?;
             }
             Ok(true)
+        })
+        .await
+    }
+
+    async fn add_credential(&self, credential: Credential, secret: SecretHash) -> Result<()> {
+        self.write(move |t| {
+            t.prepare_cached(ADD_CREDENTIAL)?.execute(params![
+                secret.0,
+                credential.id.as_str(),
+                credential.scope.as_str(),
+                credential.name,
+                credential.created_at,
+            ])?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn find_credential(&self, secret: &SecretHash) -> Result<Option<Credential>> {
+        let secret = *secret;
+        self.read(move |c| {
+            let mut statement = c.prepare_cached(row::FIND_CREDENTIAL)?;
+            statement.query_row([secret.0], row::credential).optional()?.transpose()
+        })
+        .await
+    }
+
+    async fn list_credentials(&self) -> Result<Vec<Credential>> {
+        self.read(|c| c.prepare_cached(row::LIST_CREDENTIALS)?.query_map([], row::credential)?.flatten_rows())
+            .await
+    }
+
+    async fn remove_credential(&self, id: &CredentialId) -> Result<bool> {
+        let id = id.clone();
+        self.write(move |t| {
+            Ok(t.prepare_cached("DELETE FROM api_credentials WHERE id = ?1")?.execute([id.as_str()])? == 1)
         })
         .await
     }

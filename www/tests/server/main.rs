@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod activity;
+mod admin;
 #[path = "../cluster/mod.rs"]
 mod cluster;
 mod connections;

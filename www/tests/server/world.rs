@@ -10,12 +10,13 @@ use axum::http::{HeaderMap, Request, StatusCode, header};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use fiftyten_server::account::{self, NewAccount};
 use fiftyten_server::clock::{Clock, ManualClock};
+use fiftyten_server::credential::{self, Credential, Scope};
 use fiftyten_server::protocol::{Problem, RefreshBody};
 use fiftyten_server::store::{
     Account, Found, KeySet, KeySetVersion, NewSession, Result, SecretHash, Session, SqliteStore, Store,
     StoreError, StoredKey, User,
 };
-use fiftyten_server::{Config, Secret, Server, SessionId, UserId};
+use fiftyten_server::{Config, CredentialId, Secret, Server, SessionId, UserId};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -56,6 +57,17 @@ impl World {
 
     pub(crate) fn router(&self) -> Router {
         self.server.router()
+    }
+
+    /// A credential as the `Authorization` header has it.
+    pub(crate) async fn credential(&self, scope: Scope) -> String {
+        let (_, secret) = credential::add(&*self.store, scope, "test", NOW).await.unwrap();
+        format!("Bearer {}", secret.expose())
+    }
+
+    /// A call of the admin listener.
+    pub(crate) async fn admin(&self, request: Request<Body>) -> Answer {
+        answer(self.server.admin_router(), request).await
     }
 
     pub(crate) async fn call(&self, request: Request<Body>) -> Answer {
@@ -380,5 +392,21 @@ impl Store for TestStore {
     async fn swap_keys(&self, seen: &KeySetVersion, keys: Vec<StoredKey>) -> Result<bool> {
         self.keys()?;
         self.write()?.swap_keys(seen, keys).await
+    }
+
+    async fn add_credential(&self, credential: Credential, secret: SecretHash) -> Result<()> {
+        self.write()?.add_credential(credential, secret).await
+    }
+
+    async fn find_credential(&self, secret: &SecretHash) -> Result<Option<Credential>> {
+        self.read()?.find_credential(secret).await
+    }
+
+    async fn list_credentials(&self) -> Result<Vec<Credential>> {
+        self.read()?.list_credentials().await
+    }
+
+    async fn remove_credential(&self, id: &CredentialId) -> Result<bool> {
+        self.write()?.remove_credential(id).await
     }
 }

@@ -5,11 +5,12 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use fiftyten_server::credential::{Credential, Scope};
 use fiftyten_server::store::{
     Account, KeySet, KeySetVersion, KeyState, NewSession, SecretHash, Session, Store, StoreError, StoredKey,
     User,
 };
-use fiftyten_server::{Secret, SessionId, UserId};
+use fiftyten_server::{CredentialId, Secret, SessionId, UserId};
 use serde_json::json;
 
 pub(crate) const T0: u64 = 1_800_000_000_000;
@@ -35,6 +36,7 @@ where
     pruning_forgets_what_is_long_over_and_nothing_else(&open).await;
     writes_are_seen_by_every_opener_at_once(&open).await;
     many_at_once_all_succeed(&open).await;
+    credentials_are_found_by_their_hash_until_they_are_removed(&open).await;
 }
 
 async fn keys_are_swapped_by_who_has_seen_the_last_ones<O: Future<Output = Arc<dyn Store>>>(
@@ -314,6 +316,33 @@ async fn many_at_once_all_succeed<O: Future<Output = Arc<dyn Store>>>(open: &imp
         task.await.unwrap();
     }
     assert_eq!(one.list_sessions(&user.id).await.unwrap().len(), 64);
+}
+
+async fn credentials_are_found_by_their_hash_until_they_are_removed<O: Future<Output = Arc<dyn Store>>>(
+    open: &impl Fn() -> O,
+) {
+    let store = open().await;
+    let made: Vec<_> = (0..3)
+        .map(|n| Credential {
+            id: CredentialId::random(),
+            scope: if n == 1 { Scope::Feed } else { Scope::Admin },
+            name: format!("Ω {n}"),
+            created_at: T0 + n,
+        })
+        .collect();
+    for (n, credential) in made.iter().enumerate() {
+        store.add_credential(credential.clone(), SecretHash([n as u8; 32])).await.unwrap();
+    }
+    assert!(store.add_credential(made[0].clone(), SecretHash([9; 32])).await.is_err(), "an id is one's own");
+    drop(store);
+    let (store, other) = (open().await, open().await);
+    assert_eq!(store.list_credentials().await.unwrap(), made);
+    assert_eq!(store.find_credential(&SecretHash([1; 32])).await.unwrap().as_ref(), Some(&made[1]));
+    assert_eq!(store.find_credential(&SecretHash([9; 32])).await.unwrap(), None);
+    assert!(other.remove_credential(&made[1].id).await.unwrap());
+    assert!(!other.remove_credential(&made[1].id).await.unwrap());
+    assert_eq!(store.find_credential(&SecretHash([1; 32])).await.unwrap(), None);
+    assert_eq!(store.list_credentials().await.unwrap(), [made[0].clone(), made[2].clone()]);
 }
 
 pub(crate) async fn add_user(store: &dyn Store, email: &str) -> User {

@@ -10,7 +10,8 @@ use tokio_postgres::types::FromSql;
 use super::super::{
     Account, Found, KeySet, KeySetVersion, KeyState, Result, Session, StoreError, StoredKey, User,
 };
-use crate::random::{SessionId, UserId};
+use crate::credential::{Credential, Scope};
+use crate::random::{CredentialId, SessionId, UserId};
 use crate::secret::Secret;
 
 pub(super) const FIND_SESSION: &str = "SELECT
@@ -34,6 +35,12 @@ pub(super) const READ_KEYS: &str = "SELECT
      s.version, k.kid, k.algorithm, k.private_key, k.is_sealed, k.public_key, k.state, k.created_at,
      coalesce(k.changed_at, k.created_at) AS changed_at
      FROM key_set s LEFT JOIN signing_keys k ON true";
+
+pub(super) const FIND_CREDENTIAL: &str =
+    "SELECT id, scope, name, created_at FROM api_credentials WHERE secret_hash = $1";
+
+pub(super) const LIST_CREDENTIALS: &str =
+    "SELECT id, scope, name, created_at FROM api_credentials ORDER BY created_at, id";
 
 pub(super) fn found(row: &Row) -> Result<Found> {
     Ok(Found { session: session(row)?, user: user(row)? })
@@ -89,6 +96,16 @@ fn key(row: &Row) -> Result<StoredKey> {
         state: KeyState::parse(&state).ok_or_else(|| corrupt("a key's state"))?,
         created_at: time(row, "created_at")?,
         changed_at: time(row, "changed_at")?,
+    })
+}
+
+pub(super) fn credential(row: &Row) -> Result<Credential> {
+    let (id, scope): (String, String) = (get(row, "id")?, get(row, "scope")?);
+    Ok(Credential {
+        id: CredentialId::parse(&id).ok_or_else(|| corrupt("a credential's id"))?,
+        scope: Scope::parse(&scope).ok_or_else(|| corrupt("a credential's scope"))?,
+        name: get(row, "name")?,
+        created_at: time(row, "created_at")?,
     })
 }
 

@@ -45,3 +45,9 @@ pub(super) const ADD_KEYS: &str = "INSERT INTO signing_keys
              unnest($6::bytea[]) AS public_key, unnest($7::text[]) AS state,
              unnest($8::bigint[]) AS created_at, unnest($9::bigint[]) AS changed_at) AS made
      WHERE EXISTS (SELECT 1 FROM key_set WHERE version = $1)";
+
+pub(super) const ADD_CREDENTIAL: &str =
+    "INSERT INTO api_credentials (secret_hash, id, scope, name, created_at)
+     VALUES ($1, $2, $3, $4, $5)";
+
+pub(super) const REMOVE_CREDENTIAL: &str = "DELETE FROM api_credentials WHERE id = $1";

@@ -5,7 +5,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::super::{Account, Found, KeyState, Result, Session, StoreError, StoredKey, User};
-use crate::random::{SessionId, UserId};
+use crate::credential::{Credential, Scope};
+use crate::random::{CredentialId, SessionId, UserId};
 use crate::secret::Secret;
 
 pub(super) const FIND_SESSION: &str = "SELECT
@@ -28,6 +29,12 @@ pub(super) const LIST_KEYS: &str = "SELECT
      kid, algorithm, private_key, is_sealed, public_key, state, created_at,
      coalesce(changed_at, created_at) AS changed_at
      FROM signing_keys ORDER BY created_at DESC, state, kid";
+
+pub(super) const FIND_CREDENTIAL: &str =
+    "SELECT id, scope, name, created_at FROM api_credentials WHERE secret_hash = ?1";
+
+pub(super) const LIST_CREDENTIALS: &str =
+    "SELECT id, scope, name, created_at FROM api_credentials ORDER BY created_at, id";
 
 /// SQLite's own failures are the outer error, rows that make no sense the inner one.
 type Read<T> = rusqlite::Result<Result<T>>;
@@ -87,6 +94,16 @@ pub(super) fn key(row: &Row<'_>) -> Read<StoredKey> {
         created_at,
         changed_at,
     }))
+}
+
+pub(super) fn credential(row: &Row<'_>) -> Read<Credential> {
+    let (id, scope) = (row.get::<_, String>("id")?, row.get::<_, String>("scope")?);
+    let (name, created_at) = (row.get("name")?, row.get("created_at")?);
+    Ok((|| {
+        let id = CredentialId::parse(&id).ok_or_else(|| corrupt("a credential's id"))?;
+        let scope = Scope::parse(&scope).ok_or_else(|| corrupt("a credential's scope"))?;
+        Ok(Credential { id, scope, name, created_at })
+    })())
 }
 
 /// The text of a JSON column.

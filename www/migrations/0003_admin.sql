@@ -1,0 +1,9 @@
+-- The admin listener: who may call it.
+
+CREATE TABLE api_credentials (
+    secret_hash BLOB    NOT NULL PRIMARY KEY,       -- SHA-256 of the secret's 32 bytes
+    id          TEXT    NOT NULL UNIQUE,
+    scope       TEXT    NOT NULL CHECK (scope IN ('admin', 'feed')),
+    name        TEXT    NOT NULL,                   -- for people
+    created_at  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
