@@ -37,14 +37,18 @@ pub mod path {
     /// `POST` signs in, `GET` lists the user's sessions, `DELETE` ends all but the current one.
     /// `DELETE` of `/v1/sessions/{id}` ends one.
     pub const SESSIONS: &str = "/v1/sessions";
+    /// `POST` signs in with a ticket.
+    pub const TICKETS: &str = "/v1/tickets";
     /// `POST ?reason=…&active=0|1` renews the token.
     pub const REFRESH: &str = "/v1/refresh";
     /// `DELETE` signs out: ends this session.
     pub const SESSION: &str = "/v1/session";
     /// `GET` the public keys (RFC 7517).
     pub const JWKS: &str = "/.well-known/jwks.json";
-    /// On the admin listener, where there is no base path: `DELETE` of `/v1/admin/sessions/{id}` ends any
-    /// user's session.
+    /// On the admin listener, where there is no base path: `POST` makes a ticket for a user.
+    pub const ADMIN_TICKETS: &str = "/v1/admin/tickets";
+    /// On the admin listener: `DELETE` of `/v1/admin/sessions/{id}` ends any user's session, `PATCH` sets its
+    /// claims.
     pub const ADMIN_SESSIONS: &str = "/v1/admin/sessions";
     /// On the admin listener: `DELETE` of `/v1/admin/users/{id}/sessions` ends all of a user's.
     pub const ADMIN_USERS: &str = "/v1/admin/users";
@@ -121,6 +125,26 @@ pub struct SignIn {
     pub email: String,
     /// Its password.
     pub password: String,
+}
+
+/// Body of `POST /v1/tickets`.
+///
+/// There is no `Debug`: who has a ticket can sign in with it.
+#[derive(Serialize, Deserialize)]
+pub struct TicketSignIn {
+    /// What the admin listener answered to `POST /v1/admin/tickets`.
+    pub ticket: String,
+}
+
+/// Body of the answer (201) to `POST /v1/admin/tickets`.
+///
+/// There is no `Debug`: who has a ticket can sign in with it.
+#[derive(Serialize, Deserialize)]
+pub struct IssuedTicket {
+    /// Opens one session, once.
+    pub ticket: String,
+    /// How long it is good, in ms.
+    pub expires_in_ms: u64,
 }
 
 /// Body of a successful sign-in (201) or refresh (200); `Cache-Control: no-store`.
@@ -229,7 +253,8 @@ pub enum Code {
     SessionExpired,
     /// 401: the request carried no usable session cookie, or one that no session has.
     NoSession,
-    /// 401: e-mail address and password do not match an account.
+    /// 401: e-mail address and password do not match an account, or the ticket was used before, has expired or
+    /// never was one.
     InvalidCredentials,
     /// 403: the `Origin` or `Sec-Fetch-Site` of the request is not allowed.
     OriginRejected,

@@ -20,6 +20,7 @@ mod access_log;
 pub mod account;
 mod activity;
 mod address;
+pub mod claims;
 pub mod clock;
 pub mod config;
 pub mod connection;

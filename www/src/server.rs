@@ -45,6 +45,9 @@ const ADMIN_CONNECTIONS: usize = 1_024;
 const PRUNE_EVERY: Duration = Duration::from_secs(10 * 60);
 const PRUNE_AFTER_MS: u64 = 24 * 60 * 60 * 1000;
 
+/// How long after they expired tickets that nobody used are forgotten: they name users.
+const TICKETS_AFTER_MS: u64 = 60 * 1000;
+
 /// The refresh server. It does its background work until it is closed or dropped.
 #[derive(Debug)]
 pub struct Server {
@@ -282,7 +285,10 @@ async fn keep_house(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
             // Told to stop, or the server was dropped.
             _ = stopped.changed() => break,
             _ = flush.tick() => write_activity(&shared).await,
-            _ = prune.tick() => forget_sessions(&shared).await,
+            _ = prune.tick() => {
+                forget_sessions(&shared).await;
+                forget_tickets(&shared).await;
+            }
         }
     }
     write_activity(&shared).await;
@@ -314,5 +320,13 @@ async fn forget_sessions(shared: &Shared) {
         Ok(0) => {}
         Ok(sessions) => tracing::info!(sessions, "sessions whose time is long over were forgotten"),
         Err(error) => tracing::warn!(%error, "old sessions could not be forgotten: it will be tried again"),
+    }
+}
+
+async fn forget_tickets(shared: &Shared) {
+    // Whatever another server's clock says, nobody takes them any more.
+    let before = shared.clock.now_ms().saturating_sub(TICKETS_AFTER_MS);
+    if let Err(error) = shared.store.prune_tickets(before).await {
+        tracing::warn!(%error, "old tickets could not be forgotten: it will be tried again");
     }
 }

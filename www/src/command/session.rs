@@ -1,10 +1,10 @@
 //! `session list`, `session revoke`.
 
+use std::collections::BTreeMap;
+
 use clap::Subcommand;
-use fiftyten_server::SessionId;
-use fiftyten_server::account;
 use fiftyten_server::clock::{Clock, SystemClock, date};
-use fiftyten_server::store::Session;
+use fiftyten_server::{SessionId, UserId};
 
 use super::{Line, Place, line, print};
 
@@ -14,8 +14,8 @@ pub(super) enum Action {
     List {
         #[command(flatten)]
         place: Place,
-        /// E-mail address
-        email: Option<String>,
+        /// E-mail address of an account, or the id of a user of the app's own sign-in
+        whose: Option<String>,
     },
     /// End a session; its tokens die within their lifetime
     Revoke {
@@ -28,25 +28,37 @@ pub(super) enum Action {
 
 pub(super) async fn run(action: Action) -> Result<(), Line> {
     match action {
-        Action::List { place, email } => {
+        Action::List { place, whose } => {
             let store = place.open().await?;
-            let users = match email {
-                Some(email) => vec![account::find(&*store, &email).await.map_err(line)?],
-                None => store.list_users().await.map_err(line)?,
-            };
-            let now_ms = SystemClock.now_ms();
-            let live = |session: &Session| session.ended_at.is_none() && session.expires_at > now_ms;
-            for user in users {
-                for session in store.list_sessions(&user.id).await.map_err(line)?.iter().filter(|s| live(s)) {
-                    print(format_args!(
-                        "{}  {}  since {}  active {}  {}",
-                        session.id,
-                        user.email,
-                        date(session.created_at),
-                        date(session.last_active_at),
-                        session.user_agent.as_deref().unwrap_or("-")
-                    ))?;
+            let emails: BTreeMap<_, _> = store
+                .list_users()
+                .await
+                .map_err(line)?
+                .into_iter()
+                .map(|user| (user.id, user.email))
+                .collect();
+            let mut sessions = store.live_sessions(SystemClock.now_ms()).await.map_err(line)?;
+            if let Some(whose) = whose {
+                let email = whose.trim().to_lowercase();
+                let account = emails.iter().find(|(_, address)| **address == email).map(|(id, _)| id.clone());
+                let is_account = account.is_some();
+                let user = account.or_else(|| UserId::parse(&whose));
+                sessions.retain(|session| Some(&session.user) == user.as_ref());
+                if sessions.is_empty() && !is_account {
+                    return Err(format!(
+                        "there is no account with the address {whose:?}, nor a session of a user with this id"
+                    ));
                 }
+            }
+            for session in sessions {
+                print(format_args!(
+                    "{}  {}  since {}  active {}  {}",
+                    session.id,
+                    emails.get(&session.user).map_or(session.user.as_str(), String::as_str),
+                    date(session.created_at),
+                    date(session.last_active_at),
+                    session.user_agent.as_deref().unwrap_or("-")
+                ))?;
             }
             Ok(())
         }

@@ -8,7 +8,7 @@ use axum::extract::Request;
 use axum::http::header::{COOKIE, HeaderName, ORIGIN};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::delete;
+use axum::routing::{delete, patch, post};
 use fiftyten::protocol::{Code, path};
 
 use super::{finish, method_not_allowed, not_found};
@@ -17,16 +17,24 @@ use crate::server::Shared;
 
 mod guard;
 mod sessions;
+mod tickets;
 
 pub(crate) use guard::Guard;
 
 /// What browsers send, and no server does. `Sec-Fetch-Site` gives those away that send no `Origin`.
 const OF_BROWSERS: [HeaderName; 3] = [COOKIE, ORIGIN, HeaderName::from_static("sec-fetch-site")];
 
+/// Largest body in bytes. What may be in it takes a third of that, unless all of it is escaped.
+const LARGEST_BODY: usize = 16 * 1024;
+
 /// Every call of the admin listener. They stand at the root: the origin is theirs alone.
 pub(crate) fn router(shared: &Arc<Shared>) -> Router {
     let calls = Router::new()
-        .route(&format!("{}/{{id}}", path::ADMIN_SESSIONS), delete(sessions::end_one))
+        .route(path::ADMIN_TICKETS, post(tickets::issue))
+        .route(
+            &format!("{}/{{id}}", path::ADMIN_SESSIONS),
+            patch(sessions::set_claims).delete(sessions::end_one),
+        )
         .route(&format!("{}/{{id}}/sessions", path::ADMIN_USERS), delete(sessions::end_all))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)

@@ -19,4 +19,5 @@ mod processes;
 mod refresh;
 mod sessions;
 mod sign_in;
+mod tickets;
 mod world;

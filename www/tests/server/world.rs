@@ -9,12 +9,13 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use fiftyten_server::account::{self, NewAccount};
+use fiftyten_server::claims::ClaimsPatch;
 use fiftyten_server::clock::{Clock, ManualClock};
 use fiftyten_server::credential::{self, Credential, Scope};
 use fiftyten_server::protocol::{Problem, RefreshBody};
 use fiftyten_server::store::{
-    Account, Found, KeySet, KeySetVersion, NewSession, Result, SecretHash, Session, SqliteStore, Store,
-    StoreError, StoredKey, User,
+    Account, Found, KeySet, KeySetVersion, NewSession, Redemption, Result, SecretHash, Session, SqliteStore,
+    Store, StoreError, StoredKey, Ticket, User,
 };
 use fiftyten_server::{Config, CredentialId, Secret, Server, SessionId, UserId};
 use serde::de::DeserializeOwned;
@@ -408,5 +409,29 @@ impl Store for TestStore {
 
     async fn remove_credential(&self, id: &CredentialId) -> Result<bool> {
         self.write()?.remove_credential(id).await
+    }
+
+    async fn live_sessions(&self, now: u64) -> Result<Vec<Session>> {
+        self.read()?.live_sessions(now).await
+    }
+
+    async fn set_claims(&self, id: &SessionId, claims: ClaimsPatch) -> Result<bool> {
+        self.write()?.set_claims(id, claims).await
+    }
+
+    async fn add_ticket(&self, ticket: Ticket, secret: SecretHash) -> Result<()> {
+        self.write()?.add_ticket(ticket, secret).await
+    }
+
+    async fn find_ticket(&self, secret: &SecretHash) -> Result<Option<Ticket>> {
+        self.read()?.find_ticket(secret).await
+    }
+
+    async fn redeem_ticket(&self, redemption: Redemption) -> Result<bool> {
+        self.write()?.redeem_ticket(redemption).await
+    }
+
+    async fn prune_tickets(&self, before: u64) -> Result<u64> {
+        self.write()?.prune_tickets(before).await
     }
 }

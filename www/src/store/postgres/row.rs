@@ -8,20 +8,33 @@ use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 
 use super::super::{
-    Account, Found, KeySet, KeySetVersion, KeyState, Result, Session, StoreError, StoredKey, User,
+    Account, Found, KeySet, KeySetVersion, KeyState, Result, Session, StoreError, StoredKey, Ticket, User,
 };
+use crate::claims::Claims;
 use crate::credential::{Credential, Scope};
 use crate::random::{CredentialId, SessionId, UserId};
 use crate::secret::Secret;
 
+/// A session that a ticket opened has claims of its own, and its user need not have an account. Of all others
+/// the account has to be there.
 pub(super) const FIND_SESSION: &str = "SELECT
      s.id AS session_id, s.user_id, s.created_at AS opened_at, s.last_active_at, s.expires_at, s.ended_at,
-     s.user_agent, u.id, u.email, u.roles, u.permissions, u.claims, u.created_at
-     FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.secret_hash = $1";
+     s.user_agent, coalesce(s.roles, u.roles) AS roles, coalesce(s.permissions, u.permissions) AS permissions,
+     coalesce(s.claims, u.claims) AS claims
+     FROM sessions s LEFT JOIN users u ON u.id = s.user_id
+     WHERE s.secret_hash = $1 AND coalesce(s.roles, u.roles) IS NOT NULL
+     AND coalesce(s.permissions, u.permissions) IS NOT NULL AND coalesce(s.claims, u.claims) IS NOT NULL";
 
 pub(super) const LIST_SESSIONS: &str = "SELECT
      id AS session_id, user_id, created_at AS opened_at, last_active_at, expires_at, ended_at, user_agent
      FROM sessions WHERE user_id = $1 ORDER BY created_at DESC, id";
+
+pub(super) const LIVE_SESSIONS: &str = "SELECT
+     id AS session_id, user_id, created_at AS opened_at, last_active_at, expires_at, ended_at, user_agent
+     FROM sessions WHERE ended_at IS NULL AND expires_at > $1 ORDER BY created_at DESC, id";
+
+pub(super) const FIND_TICKET: &str =
+    "SELECT user_id, roles, permissions, claims, expires_at FROM tickets WHERE secret_hash = $1";
 
 pub(super) const FIND_ACCOUNT: &str = "SELECT
      id, email, roles, permissions, claims, created_at, password_hash, credentials
@@ -43,7 +56,19 @@ pub(super) const LIST_CREDENTIALS: &str =
     "SELECT id, scope, name, created_at FROM api_credentials ORDER BY created_at, id";
 
 pub(super) fn found(row: &Row) -> Result<Found> {
-    Ok(Found { session: session(row)?, user: user(row)? })
+    Ok(Found { session: session(row)?, claims: claims(row)? })
+}
+
+fn claims(row: &Row) -> Result<Claims> {
+    Ok(Claims {
+        roles: from_json(row, "roles")?,
+        permissions: from_json(row, "permissions")?,
+        own: from_json(row, "claims")?,
+    })
+}
+
+pub(super) fn ticket(row: &Row) -> Result<Ticket> {
+    Ok(Ticket { user: user_id(row, "user_id")?, claims: claims(row)?, expires_at: time(row, "expires_at")? })
 }
 
 pub(super) fn session(row: &Row) -> Result<Session> {
@@ -60,14 +85,9 @@ pub(super) fn session(row: &Row) -> Result<Session> {
 }
 
 pub(super) fn user(row: &Row) -> Result<User> {
-    Ok(User {
-        id: user_id(row, "id")?,
-        email: get(row, "email")?,
-        roles: from_json(row, "roles")?,
-        permissions: from_json(row, "permissions")?,
-        claims: from_json(row, "claims")?,
-        created_at: time(row, "created_at")?,
-    })
+    let (email, created_at) = (get(row, "email")?, time(row, "created_at")?);
+    let Claims { roles, permissions, own: claims } = claims(row)?;
+    Ok(User { id: user_id(row, "id")?, email, roles, permissions, claims, created_at })
 }
 
 pub(super) fn account(row: &Row) -> Result<Account> {

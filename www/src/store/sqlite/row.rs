@@ -4,19 +4,32 @@ use rusqlite::{Row, ffi};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::super::{Account, Found, KeyState, Result, Session, StoreError, StoredKey, User};
+use super::super::{Account, Found, KeyState, Result, Session, StoreError, StoredKey, Ticket, User};
+use crate::claims::Claims;
 use crate::credential::{Credential, Scope};
 use crate::random::{CredentialId, SessionId, UserId};
 use crate::secret::Secret;
 
+/// A session that a ticket opened has claims of its own, and its user need not have an account. Of all others
+/// the account has to be there.
 pub(super) const FIND_SESSION: &str = "SELECT
      s.id AS session_id, s.user_id, s.created_at AS opened_at, s.last_active_at, s.expires_at, s.ended_at,
-     s.user_agent, u.id, u.email, u.roles, u.permissions, u.claims, u.created_at
-     FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.secret_hash = ?1";
+     s.user_agent, coalesce(s.roles, u.roles) AS roles, coalesce(s.permissions, u.permissions) AS permissions,
+     coalesce(s.claims, u.claims) AS claims
+     FROM sessions s LEFT JOIN users u ON u.id = s.user_id
+     WHERE s.secret_hash = ?1 AND coalesce(s.roles, u.roles) IS NOT NULL
+     AND coalesce(s.permissions, u.permissions) IS NOT NULL AND coalesce(s.claims, u.claims) IS NOT NULL";
 
 pub(super) const LIST_SESSIONS: &str = "SELECT
      id AS session_id, user_id, created_at AS opened_at, last_active_at, expires_at, ended_at, user_agent
      FROM sessions WHERE user_id = ?1 ORDER BY created_at DESC, id";
+
+pub(super) const LIVE_SESSIONS: &str = "SELECT
+     id AS session_id, user_id, created_at AS opened_at, last_active_at, expires_at, ended_at, user_agent
+     FROM sessions WHERE ended_at IS NULL AND expires_at > ?1 ORDER BY created_at DESC, id";
+
+pub(super) const FIND_TICKET: &str =
+    "SELECT user_id, roles, permissions, claims, expires_at FROM tickets WHERE secret_hash = ?1";
 
 pub(super) const FIND_ACCOUNT: &str = "SELECT
      id, email, roles, permissions, claims, created_at, password_hash, credentials
@@ -40,8 +53,24 @@ pub(super) const LIST_CREDENTIALS: &str =
 type Read<T> = rusqlite::Result<Result<T>>;
 
 pub(super) fn found(row: &Row<'_>) -> Read<Found> {
-    let (session, user) = (session(row)?, user(row)?);
-    Ok(session.and_then(|session| Ok(Found { session, user: user? })))
+    let (session, claims) = (session(row)?, claims(row)?);
+    Ok(session.and_then(|session| Ok(Found { session, claims: claims? })))
+}
+
+fn claims(row: &Row<'_>) -> Read<Claims> {
+    let roles: String = row.get("roles")?;
+    let permissions: String = row.get("permissions")?;
+    let own: String = row.get("claims")?;
+    Ok((|| {
+        let (roles, permissions) = (from_json(&roles, "roles")?, from_json(&permissions, "permissions")?);
+        Ok(Claims { roles, permissions, own: from_json(&own, "claims")? })
+    })())
+}
+
+pub(super) fn ticket(row: &Row<'_>) -> Read<Ticket> {
+    let user: String = row.get("user_id")?;
+    let (claims, expires_at) = (claims(row)?, row.get("expires_at")?);
+    Ok((|| Ok(Ticket { user: user_id(&user)?, claims: claims?, expires_at }))())
 }
 
 pub(super) fn session(row: &Row<'_>) -> Read<Session> {
@@ -59,16 +88,10 @@ pub(super) fn session(row: &Row<'_>) -> Read<Session> {
 
 pub(super) fn user(row: &Row<'_>) -> Read<User> {
     let id: String = row.get("id")?;
-    let email = row.get("email")?;
-    let roles: String = row.get("roles")?;
-    let permissions: String = row.get("permissions")?;
-    let claims: String = row.get("claims")?;
-    let created_at = row.get("created_at")?;
-    Ok((|| {
-        let (roles, permissions) = (from_json(&roles, "roles")?, from_json(&permissions, "permissions")?);
-        let claims = from_json(&claims, "claims")?;
+    let (email, claims, created_at) = (row.get("email")?, claims(row)?, row.get("created_at")?);
+    Ok(claims.and_then(|Claims { roles, permissions, own: claims }| {
         Ok(User { id: user_id(&id)?, email, roles, permissions, claims, created_at })
-    })())
+    }))
 }
 
 pub(super) fn account(row: &Row<'_>) -> Read<Account> {
