@@ -52,6 +52,8 @@ pub mod path {
     pub const ADMIN_SESSIONS: &str = "/v1/admin/sessions";
     /// On the admin listener: `DELETE` of `/v1/admin/users/{id}/sessions` ends all of a user's.
     pub const ADMIN_USERS: &str = "/v1/admin/users";
+    /// On the admin listener: `GET` which sessions have ended, as server-sent events.
+    pub const REVOCATIONS: &str = "/v1/revocations";
 }
 
 /// Why a refresh happened. It stands in the URL, so that the network tab shows it at a glance.

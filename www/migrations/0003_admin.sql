@@ -45,3 +45,6 @@ ALTER TABLE new_sessions RENAME TO sessions;
 
 CREATE INDEX sessions_of_user ON sessions (user_id, created_at);
 CREATE INDEX sessions_by_end ON sessions (expires_at);
+
+-- The revocation feed reads the latest of these ten times a second.
+CREATE INDEX sessions_ended ON sessions (ended_at) WHERE ended_at IS NOT NULL;

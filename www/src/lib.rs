@@ -28,6 +28,7 @@ mod cookie;
 mod cors;
 pub mod credential;
 mod database;
+mod feed;
 pub mod key;
 mod limit;
 pub mod log;

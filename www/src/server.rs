@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::connection::{self, Limits};
 use crate::cookie::CookieJar;
+use crate::feed::Feed;
 use crate::key::{self, Follow, Keeper, KeyError, Published};
 use crate::limit::Limit;
 use crate::origin::OriginPolicy;
@@ -95,6 +96,7 @@ pub(crate) struct Shared {
     pub(crate) activity: Activity,
     pub(crate) refreshes: Refreshes,
     pub(crate) guard: Guard,
+    pub(crate) feed: Arc<Feed>,
     /// It is said once, not at every sign-in.
     pub(crate) warned_of_proxy: AtomicBool,
 }
@@ -110,7 +112,8 @@ impl fmt::Debug for Shared {
 pub struct Stats {
     /// Refreshes that were answered with a token, by reason.
     pub refreshes: Vec<(Reason, u64)>,
-    /// Times the store was read. (How the server keeps its own signing keys is not counted, here and below.)
+    /// Times the store was read, by the revocation feed too while somebody follows it. (How the server keeps its
+    /// own signing keys is not counted, here and below.)
     pub store_reads: u64,
     /// Times the store was written.
     pub store_writes: u64,
@@ -156,6 +159,7 @@ impl Server {
             activity: Activity::new(&config),
             refreshes: Refreshes::default(),
             guard: Guard::new(),
+            feed: Arc::new(Feed::new(&config)),
             warned_of_proxy: AtomicBool::new(false),
             config,
             store,
@@ -164,9 +168,10 @@ impl Server {
         });
         let (stop, stopped) = watch::channel(false);
         let (house, keys) = (Arc::clone(&shared), keep_keys(Arc::clone(&shared), stopped.clone()));
+        let feed = keep_feed(Arc::clone(&shared), stopped.clone());
         let housekeeping = tokio::spawn(async {
-            // Neither waits for the other, however long the store takes.
-            tokio::join!(keep_house(house, stopped), keys);
+            // None waits for another, however long the store takes.
+            tokio::join!(keep_house(house, stopped), keys, feed);
         });
         Ok(Self { shared, stop, housekeeping })
     }
@@ -198,7 +203,12 @@ impl Server {
         shutdown: F,
     ) -> impl Future<Output = io::Result<()>> + use<F> {
         let limits = Limits { connections: ADMIN_CONNECTIONS, ..Limits::default() };
-        connection::serve(listener, self.admin_router(), limits, shutdown)
+        let (router, feed) = (self.admin_router(), Arc::clone(&self.shared.feed));
+        connection::serve(listener, router, limits, async move {
+            shutdown.await;
+            // Its streams would never finish by themselves.
+            feed.close();
+        })
     }
 
     /// Answers requests until `shutdown` is ready, finishes those that have begun, and closes.
@@ -305,6 +315,13 @@ async fn keep_keys(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
             _ = stopped.changed() => break,
             _ = look.tick() => shared.keys.look_after_and_tell().await,
         }
+    }
+}
+
+async fn keep_feed(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
+    tokio::select! {
+        _ = stopped.changed() => {}
+        () = shared.feed.run(&shared.store, &*shared.clock) => {}
     }
 }
 

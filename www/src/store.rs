@@ -251,6 +251,9 @@ pub trait Store: Send + Sync + 'static {
     /// Every session that has neither been ended nor reached its absolute lifetime at `now`, the latest first.
     async fn live_sessions(&self, now: u64) -> Result<Vec<Session>>;
 
+    /// Every session that was ended at `since` or later, and when: the earliest end first.
+    async fn ended_sessions(&self, since: u64) -> Result<Vec<(SessionId, u64)>>;
+
     /// Replaces claims of a session, whose account's count for those no more. `false` if there is no such
     /// session or it was ended.
     async fn set_claims(&self, id: &SessionId, claims: ClaimsPatch) -> Result<bool>;

@@ -8,7 +8,7 @@ use axum::extract::Request;
 use axum::http::header::{COOKIE, HeaderName, ORIGIN};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, patch, post};
+use axum::routing::{delete, get, patch, post};
 use fiftyten::protocol::{Code, path};
 
 use super::{finish, method_not_allowed, not_found};
@@ -16,6 +16,7 @@ use crate::problem::Failure;
 use crate::server::Shared;
 
 mod guard;
+mod revocations;
 mod sessions;
 mod tickets;
 
@@ -36,6 +37,7 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router {
             patch(sessions::set_claims).delete(sessions::end_one),
         )
         .route(&format!("{}/{{id}}/sessions", path::ADMIN_USERS), delete(sessions::end_all))
+        .route(path::REVOCATIONS, get(revocations::follow))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
         .layer(middleware::from_fn(refuse_browsers));

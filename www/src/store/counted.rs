@@ -145,4 +145,8 @@ impl Store for Counted {
     async fn prune_tickets(&self, before: u64) -> Result<u64> {
         self.write().prune_tickets(before).await
     }
+
+    async fn ended_sessions(&self, since: u64) -> Result<Vec<(SessionId, u64)>> {
+        self.read().ended_sessions(since).await
+    }
 }

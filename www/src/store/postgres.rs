@@ -330,4 +330,9 @@ impl Store for PostgresStore {
     async fn prune_tickets(&self, before: u64) -> Result<u64> {
         Ok(self.pool.write(Step(statement::PRUNE_TICKETS, &[&Hidden(signed(before)?)]), &[]).await?)
     }
+
+    async fn ended_sessions(&self, since: u64) -> Result<Vec<(SessionId, u64)>> {
+        let rows = self.pool.list(row::ENDED_SESSIONS, &[&Hidden(signed(since)?)]).await?;
+        rows.iter().map(row::end).collect()
+    }
 }

@@ -416,6 +416,13 @@ impl Store for SqliteStore {
         })
         .await
     }
+
+    async fn ended_sessions(&self, since: u64) -> Result<Vec<(SessionId, u64)>> {
+        self.read(move |c| {
+            c.prepare_cached(row::ENDED_SESSIONS)?.query_map([since], row::end)?.flatten_rows()
+        })
+        .await
+    }
 }
 
 /// Rows that may fail twice: SQLite may not give them, and they may not make sense.

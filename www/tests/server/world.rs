@@ -245,7 +245,7 @@ pub(crate) struct TestStore {
     fault: AtomicU8,
     /// How long the clock moves on while a session is read, in ms.
     slow_read_ms: AtomicU64,
-    /// Runs once, after an account or a session was read and before the server sees it.
+    /// Runs once, after an account, a session or those that ended were read and before the server sees it.
     after_read: Mutex<Option<Hook>>,
     /// Batches of activity that were written, each with its time.
     pub(crate) activity: Mutex<Vec<Batch>>,
@@ -433,5 +433,11 @@ impl Store for TestStore {
 
     async fn prune_tickets(&self, before: u64) -> Result<u64> {
         self.write()?.prune_tickets(before).await
+    }
+
+    async fn ended_sessions(&self, since: u64) -> Result<Vec<(SessionId, u64)>> {
+        let ended = self.read()?.ended_sessions(since).await;
+        self.have_read().await;
+        ended
     }
 }

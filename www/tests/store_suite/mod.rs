@@ -44,6 +44,7 @@ where
     ending_a_users_sessions_voids_the_users_tickets(&open).await;
     claims_of_a_session_come_before_those_of_the_account(&open).await;
     the_live_are_listed_whoever_they_are(&open).await;
+    those_that_ended_are_found_by_when(&open).await;
 }
 
 async fn keys_are_swapped_by_who_has_seen_the_last_ones<O: Future<Output = Arc<dyn Store>>>(
@@ -488,6 +489,23 @@ async fn the_live_are_listed_whoever_they_are<O: Future<Output = Arc<dyn Store>>
     assert_eq!(store.live_sessions(late + HOUR - 1).await.unwrap(), [without.clone(), with_account]);
     assert_eq!(store.live_sessions(late + HOUR).await.unwrap(), [without]);
     assert_eq!(store.live_sessions(late + HOUR + 1).await.unwrap(), []);
+}
+
+async fn those_that_ended_are_found_by_when<O: Future<Output = Arc<dyn Store>>>(open: &impl Fn() -> O) {
+    let (one, other) = (open().await, open().await);
+    let user = add_user(&*one, "ended@example.test").await;
+    let late = T0 + 2000 * HOUR;
+    let mut ended = Vec::new();
+    for at in [late + 2, late, late + 1] {
+        let (session, _) = open_session(&*one, &user, late).await;
+        assert!(one.end_session(&session.id, None, at).await.unwrap());
+        ended.push((session.id, at));
+    }
+    open_session(&*one, &user, late).await;
+    ended.sort_by_key(|(_, at)| *at);
+    assert_eq!(other.ended_sessions(late).await.unwrap(), ended);
+    assert_eq!(other.ended_sessions(late + 1).await.unwrap(), ended[1..]);
+    assert_eq!(other.ended_sessions(late + 3).await.unwrap(), []);
 }
 
 /// A ticket, and its hash.

@@ -94,7 +94,28 @@ impl FromRequestParts<Arc<Shared>> for Admin {
     }
 }
 
-async fn authorize(parts: &Parts, shared: &Shared, wanted: Scope) -> Result<SecretHash, Failure> {
+/// A request with a credential of the scope `feed`.
+pub(crate) struct Subscriber {
+    pub(crate) secret: SecretHash,
+    pub(crate) peer: IpAddr,
+}
+
+impl FromRequestParts<Arc<Shared>> for Subscriber {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Failure> {
+        let (secret, peer) = authorize(parts, shared, Scope::Feed).await?;
+        Ok(Self { secret, peer })
+    }
+}
+
+/// Whether a subscriber's credential has not been removed. Where that cannot be found out, it counts: a stream
+/// that is open is ended by the word of the store, not by its silence.
+pub(crate) async fn still_counts(shared: &Shared, secret: &SecretHash, peer: IpAddr) -> bool {
+    !matches!(shared.guard.scope(shared, secret, peer).await, Ok(None))
+}
+
+async fn authorize(parts: &Parts, shared: &Shared, wanted: Scope) -> Result<(SecretHash, IpAddr), Failure> {
     let text = bearer(&parts.headers)?;
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip());
@@ -105,7 +126,7 @@ async fn authorize(parts: &Parts, shared: &Shared, wanted: Scope) -> Result<Secr
     let secret = credential::hash(text).ok_or_else(unknown)?;
     match shared.guard.scope(shared, &secret, peer).await? {
         None => Err(unknown()),
-        Some(scope) if scope == wanted => Ok(secret),
+        Some(scope) if scope == wanted => Ok((secret, peer)),
         Some(scope) => {
             let (scope, wanted) = (scope.as_str(), wanted.as_str());
             Err(Failure::new(Code::InsufficientScope)

@@ -33,6 +33,9 @@ pub(super) const LIVE_SESSIONS: &str = "SELECT
      id AS session_id, user_id, created_at AS opened_at, last_active_at, expires_at, ended_at, user_agent
      FROM sessions WHERE ended_at IS NULL AND expires_at > $1 ORDER BY created_at DESC, id";
 
+pub(super) const ENDED_SESSIONS: &str =
+    "SELECT id, ended_at FROM sessions WHERE ended_at >= $1 ORDER BY ended_at";
+
 pub(super) const FIND_TICKET: &str =
     "SELECT user_id, roles, permissions, claims, expires_at FROM tickets WHERE secret_hash = $1";
 
@@ -82,6 +85,11 @@ pub(super) fn session(row: &Row) -> Result<Session> {
         ended_at: get::<Option<i64>>(row, "ended_at")?.map(unsigned).transpose()?,
         user_agent: get(row, "user_agent")?,
     })
+}
+
+pub(super) fn end(row: &Row) -> Result<(SessionId, u64)> {
+    let id: String = get(row, "id")?;
+    Ok((SessionId::parse(&id).ok_or_else(|| corrupt("a session's id"))?, time(row, "ended_at")?))
 }
 
 pub(super) fn user(row: &Row) -> Result<User> {

@@ -28,6 +28,9 @@ pub(super) const LIVE_SESSIONS: &str = "SELECT
      id AS session_id, user_id, created_at AS opened_at, last_active_at, expires_at, ended_at, user_agent
      FROM sessions WHERE ended_at IS NULL AND expires_at > ?1 ORDER BY created_at DESC, id";
 
+pub(super) const ENDED_SESSIONS: &str =
+    "SELECT id, ended_at FROM sessions WHERE ended_at >= ?1 ORDER BY ended_at";
+
 pub(super) const FIND_TICKET: &str =
     "SELECT user_id, roles, permissions, claims, expires_at FROM tickets WHERE secret_hash = ?1";
 
@@ -84,6 +87,11 @@ pub(super) fn session(row: &Row<'_>) -> Read<Session> {
         let user = user_id(&user)?;
         Ok(Session { id, user, created_at, last_active_at, expires_at, ended_at, user_agent })
     })())
+}
+
+pub(super) fn end(row: &Row<'_>) -> Read<(SessionId, u64)> {
+    let (id, ended_at): (String, u64) = (row.get("id")?, row.get("ended_at")?);
+    Ok(SessionId::parse(&id).map(|id| (id, ended_at)).ok_or_else(|| corrupt("a session's id")))
 }
 
 pub(super) fn user(row: &Row<'_>) -> Read<User> {
