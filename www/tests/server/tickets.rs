@@ -1,10 +1,14 @@
 //! Apps with a sign-in of their own: tickets, and the claims of the sessions that they open.
 
+use std::path::Path;
+
 use axum::http::StatusCode;
 use fiftyten_server::credential::Scope;
 use fiftyten_server::protocol::{IssuedTicket, RefreshBody};
 use serde_json::{Value, json};
 
+use crate::cluster::Cluster;
+use crate::process::{Client, Process, failure, run};
 use crate::world::{
     Answer, EMAIL, FAULTS, Fault, PASSWORD, SECOND, World, bare, credentials, decode, get, post,
 };
@@ -257,4 +261,64 @@ async fn wrong_tickets_are_limited_like_wrong_passwords() {
     assert_eq!(codes.last().unwrap(), "rate_limited");
     world.clock.advance(4 * SECOND);
     assert_eq!(redeem(&world, &ticket(&world, &admin).await).await.status, StatusCode::CREATED);
+}
+
+#[test]
+fn neither_tickets_nor_what_they_open_is_in_the_log() {
+    let folder = tempfile::TempDir::new().unwrap();
+    log_holds_no_ticket(folder.path().join("test.db").to_str().unwrap());
+    let cluster = Cluster::shared();
+    log_holds_no_ticket(&cluster.block_on(async |cluster| cluster.database().await));
+}
+
+fn log_holds_no_ticket(database: &str) {
+    let ok = |arguments: &[&str]| {
+        let output = run(&[arguments, &["--database", database]].concat(), "");
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    };
+    let server = Process::start(Path::new(database), &["--admin-listen", "127.0.0.1:0", "--log", "trace"]);
+    let credential = ok(&["credential", "add", "--scope", "admin", "--name", "shop"]);
+    let mut admin = Client::connect(server.admin.unwrap()).unwrap();
+    let mut call = |method: &str, path: &str, body: &str| {
+        let length = body.len();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {credential}\r\n\
+             content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
+        admin.send(&request).unwrap();
+        admin.reply().unwrap()
+    };
+    let body = r#"{"user":"user-canary","roles":["role-canary"],"claims":{"x":"claim-canary"}}"#;
+    let issued = call("POST", "/v1/admin/tickets", body);
+    assert_eq!(issued.status, 201, "{}", issued.body);
+    let ticket = issued.json()["ticket"].as_str().unwrap().to_owned();
+    let body = json!({ "ticket": ticket }).to_string();
+    let opened = server.client().call("POST", "/auth/v1/tickets", "", &body).unwrap();
+    assert_eq!(opened.status, 201, "{}", opened.body);
+    assert_eq!(server.client().call("POST", "/auth/v1/tickets", "", &body).unwrap().status, 401);
+    let session = opened.json()["session"]["id"].as_str().unwrap().to_owned();
+
+    // The command line knows the user by the app's name.
+    for arguments in [&["session", "list"][..], &["session", "list", "user-canary"]] {
+        let list = ok(arguments);
+        assert!(list.starts_with(&session) && list.contains("  user-canary  "), "{list}");
+    }
+    let none = failure(&["session", "list", "nobody", "--database", database]);
+    assert!(none.contains("there is no account") && none.contains("nor a session of a user"), "{none}");
+
+    let patched = call("PATCH", &format!("/v1/admin/sessions/{session}"), r#"{"roles":["role-canary"]}"#);
+    assert_eq!(patched.status, 204, "{}", patched.body);
+    assert_eq!(call("DELETE", "/v1/admin/users/user-canary/sessions", "").status, 204);
+    server.signal("TERM");
+    let (_, log) = server.wait();
+    assert!(
+        log.contains("/v1/admin/tickets") && log.contains("/v1/admin/users/{id}/sessions"),
+        "it does log"
+    );
+    let (cookie, token) = (opened.cookie(), opened.json()["token"].as_str().unwrap().to_owned());
+    let signature = token.rsplit_once('.').unwrap().1;
+    for secret in ["canary", &ticket, cookie.split_once('=').unwrap().1, signature, &credential] {
+        assert!(!log.contains(secret), "{secret}");
+    }
 }

@@ -432,7 +432,7 @@ impl Store for TestStore {
     }
 
     async fn prune_tickets(&self, before: u64) -> Result<u64> {
-        self.write()?.prune_tickets(before).await
+        self.in_background(self.write()?.prune_tickets(before)).await
     }
 
     async fn ended_sessions(&self, since: u64) -> Result<Vec<(SessionId, u64)>> {
