@@ -128,6 +128,20 @@ impl Verifier {
     /// - Before the first heartbeat, and 1 s after the last, it is not known what has ended: what becomes of tokens
     ///   then is chosen by [`RevocationFeed::on_silence`], and counted in [`feed`](Self::feed).
     ///
+    /// ```no_run
+    /// use fiftyten_verify::{Expect, OnSilence, RevocationFeed, Verifier};
+    ///
+    /// # async fn verifier(credential: String) -> Result<Verifier, Box<dyn std::error::Error>> {
+    /// let expect = Expect::new("https://app.example/auth", "https://app.example");
+    /// let feed = RevocationFeed::new("http://127.0.0.1:8081/v1/revocations", credential)
+    ///     .on_silence(OnSilence::FallBack);
+    /// let verifier = Verifier::from_jwks_url("https://app.example/auth/.well-known/jwks.json", expect)
+    ///     .await?
+    ///     .with_feed(feed)?;
+    /// # Ok(verifier)
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// The URL or the credential cannot be used, or there is no tokio runtime here. That the server cannot be
