@@ -224,6 +224,29 @@ async fn while_the_store_fails_there_are_no_heartbeats_and_afterwards_nothing_is
 }
 
 #[tokio::test]
+async fn a_server_that_may_make_no_tokens_sends_no_heartbeats_but_tells_what_ends() {
+    let world = World::new().await;
+    let mut events = Events::open(&world.server, &world.credential(Scope::Feed).await).await;
+    let (_, body) = world.sign_in().await;
+    events.sessions().await;
+    world.store.fail(Fault::NoKeys);
+    world.clock.advance(31 * SECOND);
+    assert!(world.server.end_session(&SessionId::parse(&body.session.id).unwrap()).await.unwrap());
+    let mut told = Vec::new();
+    let silent = tokio::time::timeout(Duration::from_millis(1_000), async {
+        loop {
+            told.push(events.next().await.unwrap().0);
+        }
+    });
+    assert!(silent.await.is_err());
+    let after = told.iter().skip_while(|name| *name == "heartbeat").collect::<Vec<_>>();
+    assert_eq!(after, ["ended"], "{told:?}: a heartbeat may have been on its way");
+    world.store.fail(Fault::None);
+    world.server.look_after_keys().await.unwrap();
+    assert_eq!(events.next().await.unwrap().0, "heartbeat");
+}
+
+#[tokio::test]
 async fn many_that_end_at_once_are_told_in_parts() {
     let world = World::new().await;
     let mut ids = BTreeSet::new();

@@ -76,11 +76,15 @@ impl Stream {
             let token_lifetime_ms = self.shared.config.token_lifetime.as_millis() as u64;
             return event("start", &Start { token_lifetime_ms });
         }
-        match self.follower.next().await? {
-            News::Ended(sessions) => event("ended", &Ended { sessions: &sessions }),
-            // A credential that was removed while its stream was open.
-            News::Heartbeat if !still_counts(&self.shared, &self.secret, self.peer).await => None,
-            News::Heartbeat => event("heartbeat", &serde_json::Map::new()),
+        loop {
+            match self.follower.next().await? {
+                News::Ended(sessions) => return event("ended", &Ended { sessions: &sessions }),
+                // A credential that was removed while its stream was open.
+                News::Heartbeat if !still_counts(&self.shared, &self.secret, self.peer).await => return None,
+                // A server that may make no tokens, whatever it is that it lacks, vouches for none either.
+                News::Heartbeat if self.shared.keys.fresh().await.is_err() => {}
+                News::Heartbeat => return event("heartbeat", &serde_json::Map::new()),
+            }
         }
     }
 }
