@@ -9,7 +9,7 @@ const ADVICE = {
   network: 'the server could not be reached{}; try again',
   origin_rejected:
     'the server refuses this page: its public URL must be the origin of the page, or the origin must be on its allow-list{}',
-  invalid_credentials: 'e-mail address and password do not match an account',
+  invalid_credentials: 'the password does not match, or the ticket is good no longer',
   rate_limited: 'too many attempts{}; try again later',
   bad_request: 'the server did not accept the request{}',
   unexpected_answer: 'the answer is not of the protocol{}: is `url` where the server is?',

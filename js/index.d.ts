@@ -181,14 +181,14 @@ export interface Session<Claims extends object = Record<never, never>> extends E
   }): Promise<string>;
 
   /**
-   * Signs in. It settles when `status`, `user` and the token are those of the new session.
+   * Signs in, with a password or with a ticket. It settles when `status`, `user` and the token are those of the new session.
    *
    * Rejects with a {@link SessionError}: `invalid_credentials`, `rate_limited` (see
    * {@link SessionError.retryAfter}), `invalid_argument`, `bad_request`, `network`, `timeout`,
    * `unavailable`, `unexpected_answer`, `origin_rejected`, `cookie_blocked`, `busy`, and as
    * {@link Session.fetch} where the module is concerned.
    */
-  signIn(credentials: Credentials): Promise<void>;
+  signIn(credentials: Credentials | Ticket): Promise<void>;
 
   /**
    * Signs out, which ends the session on the server. The token is withheld from the very call on.
@@ -258,6 +258,15 @@ export interface Credentials {
   email: string;
   /** Its password: 1 to 1024 characters. */
   password: string;
+}
+
+/** What {@link Session.signIn} sends where the application has a sign-in of its own. */
+export interface Ticket {
+  /**
+   * What the application's server was given by `POST /v1/admin/tickets` for the user that it has
+   * authenticated. It is good once, and for 60 s.
+   */
+  ticket: string;
 }
 
 /** The claims that every token has (RFC 7519), and the two for authorization. */
@@ -379,7 +388,8 @@ export interface SignedOutDetail {
  * - `unavailable`: the server asks for more patience than the request has, or has trouble of its own;
  * - `network`: the server could not be reached;
  * - `origin_rejected`: the server does not allow this page; a matter of configuration;
- * - `invalid_credentials`: e-mail address and password do not match an account;
+ * - `invalid_credentials`: e-mail address and password do not match an account, or the ticket was used
+ *   before, has expired, or never was one;
  * - `rate_limited`: too many attempts;
  * - `bad_request`: the server did not accept the request;
  * - `unexpected_answer`: the answer is not of the protocol;

@@ -74,13 +74,15 @@ class Session extends EventTarget {
   }
 
   async signIn(credentials) {
-    const { email, password } = credentials ?? {};
-    for (const [name, value] of Object.entries({ email, password })) {
+    const { email, password, ticket } = credentials ?? {};
+    const isTicket = ticket !== undefined;
+    const body = isTicket ? { ticket } : { email, password };
+    for (const [name, value] of Object.entries(body)) {
       if (typeof value !== 'string' || value === '' || value.length > 1024) {
         throw new SessionError('invalid_argument', { about: `${name} must be a text of 1 to 1024 characters` });
       }
     }
-    await this.#link.call((core) => core.sign_in(JSON.stringify({ email, password })));
+    await this.#link.call((core) => core.sign_in(JSON.stringify(body), isTicket));
     // In a page of another site the session would be over with its first token, and nothing would say why.
     if (globalThis.top !== globalThis.self && globalThis.top && !(await this.#link.hasCookie())) {
       await this.signOut();

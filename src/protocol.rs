@@ -37,12 +37,23 @@ pub mod path {
     /// `POST` signs in, `GET` lists the user's sessions, `DELETE` ends all but the current one.
     /// `DELETE` of `/v1/sessions/{id}` ends one.
     pub const SESSIONS: &str = "/v1/sessions";
+    /// `POST` signs in with a ticket.
+    pub const TICKETS: &str = "/v1/tickets";
     /// `POST ?reason=…&active=0|1` renews the token.
     pub const REFRESH: &str = "/v1/refresh";
     /// `DELETE` signs out: ends this session.
     pub const SESSION: &str = "/v1/session";
     /// `GET` the public keys (RFC 7517).
     pub const JWKS: &str = "/.well-known/jwks.json";
+    /// On the admin listener, where there is no base path: `POST` makes a ticket for a user.
+    pub const ADMIN_TICKETS: &str = "/v1/admin/tickets";
+    /// On the admin listener: `DELETE` of `/v1/admin/sessions/{id}` ends any user's session, `PATCH` sets its
+    /// claims.
+    pub const ADMIN_SESSIONS: &str = "/v1/admin/sessions";
+    /// On the admin listener: `DELETE` of `/v1/admin/users/{id}/sessions` ends all of a user's.
+    pub const ADMIN_USERS: &str = "/v1/admin/users";
+    /// On the admin listener: `GET` which sessions have ended, as server-sent events.
+    pub const REVOCATIONS: &str = "/v1/revocations";
 }
 
 /// Why a refresh happened. It stands in the URL, so that the network tab shows it at a glance.
@@ -116,6 +127,26 @@ pub struct SignIn {
     pub email: String,
     /// Its password.
     pub password: String,
+}
+
+/// Body of `POST /v1/tickets`.
+///
+/// There is no `Debug`: who has a ticket can sign in with it.
+#[derive(Serialize, Deserialize)]
+pub struct TicketSignIn {
+    /// What the admin listener answered to `POST /v1/admin/tickets`.
+    pub ticket: String,
+}
+
+/// Body of the answer (201) to `POST /v1/admin/tickets`.
+///
+/// There is no `Debug`: who has a ticket can sign in with it.
+#[derive(Serialize, Deserialize)]
+pub struct IssuedTicket {
+    /// Opens one session, once.
+    pub ticket: String,
+    /// How long it is good, in ms.
+    pub expires_in_ms: u64,
 }
 
 /// Body of a successful sign-in (201) or refresh (200); `Cache-Control: no-store`.
@@ -224,7 +255,8 @@ pub enum Code {
     SessionExpired,
     /// 401: the request carried no usable session cookie, or one that no session has.
     NoSession,
-    /// 401: e-mail address and password do not match an account.
+    /// 401: e-mail address and password do not match an account, or the ticket was used before, has expired or
+    /// never was one.
     InvalidCredentials,
     /// 403: the `Origin` or `Sec-Fetch-Site` of the request is not allowed.
     OriginRejected,
@@ -250,11 +282,19 @@ pub enum Code {
     Unavailable,
     /// 500: a defect of the server. The session stands.
     Internal,
+    /// 401, on the admin listener: the request carries no credential.
+    CredentialMissing,
+    /// 401, on the admin listener: the credential is none, or was removed.
+    CredentialInvalid,
+    /// 403, on the admin listener: the credential is for other calls.
+    InsufficientScope,
+    /// 403, on the admin listener: the request comes from a browser.
+    BrowserRejected,
 }
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 20] = [
         Self::SessionRevoked,
         Self::SessionExpired,
         Self::NoSession,
@@ -271,6 +311,10 @@ impl Code {
         Self::Overloaded,
         Self::Unavailable,
         Self::Internal,
+        Self::CredentialMissing,
+        Self::CredentialInvalid,
+        Self::InsufficientScope,
+        Self::BrowserRejected,
     ];
 
     /// The word in [`Problem::code`].
@@ -292,6 +336,10 @@ impl Code {
             Self::Overloaded => "overloaded",
             Self::Unavailable => "unavailable",
             Self::Internal => "internal",
+            Self::CredentialMissing => "credential_missing",
+            Self::CredentialInvalid => "credential_invalid",
+            Self::InsufficientScope => "insufficient_scope",
+            Self::BrowserRejected => "browser_rejected",
         }
     }
 
@@ -299,8 +347,15 @@ impl Code {
     pub const fn status(self) -> u16 {
         match self {
             Self::DuplicateCookie | Self::BadRequest => 400,
-            Self::SessionRevoked | Self::SessionExpired | Self::NoSession | Self::InvalidCredentials => 401,
-            Self::OriginRejected | Self::HeaderRequired => 403,
+            Self::SessionRevoked
+            | Self::SessionExpired
+            | Self::NoSession
+            | Self::InvalidCredentials
+            | Self::CredentialMissing
+            | Self::CredentialInvalid => 401,
+            Self::OriginRejected | Self::HeaderRequired | Self::InsufficientScope | Self::BrowserRejected => {
+                403
+            }
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::PayloadTooLarge => 413,

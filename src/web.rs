@@ -177,14 +177,14 @@ impl Handle {
         }
     }
 
-    /// Signs in: `body` is the JSON text to send. The number of the call, which the host will be asked to finish.
+    /// Signs in: `body` is the JSON text to send, a ticket or a password. The number of the call, which the host will be asked to finish.
     ///
     /// # Errors
     /// Throws the code of an [`ErrorCode`](crate::error::ErrorCode).
-    pub fn sign_in(&self, body: JsValue) -> Result<u32, JsValue> {
+    pub fn sign_in(&self, body: JsValue, is_ticket: bool) -> Result<u32, JsValue> {
         let id = self.0.drive(Session::sign_in).map_err(|code| JsValue::from_str(code.as_str()))?;
         self.0.check_open()?;
-        self.0.send(id, Call::SignIn(body));
+        self.0.send(id, Call::SignIn { body, is_ticket });
         Ok(id.0)
     }
 

@@ -23,6 +23,23 @@ test('signing in gives a session at once', async (t) => {
   assert.deepEqual(JSON.parse(sent.body), ADA);
 });
 
+test('a ticket signs in too, at a call of its own', async (t) => {
+  const { session, server, events } = await signedOut(t);
+  assert.equal(await session.signIn({ ticket: 'once' }), undefined);
+  assert.equal(session.status, 'signedin');
+  const entry = server.log.at(-1);
+  assert.equal(entry.path, '/auth/v1/tickets');
+  assert.deepEqual(JSON.parse(entry.body), { ticket: 'once' });
+  assert.equal(events.at(-1).name, 'signedin');
+  for (const ticket of ['', null, 5, 'x'.repeat(2_000)]) {
+    const { error } = await outcome(session.signIn({ ticket }));
+    assert.equal(error.code, 'invalid_argument');
+    assert.match(error.message, /^ticket must be/);
+  }
+  server.signIn = () => problem(401, 'invalid_credentials');
+  assert.equal((await outcome(session.signIn({ ticket: 'once' }))).error.code, 'invalid_credentials');
+});
+
 test('a refused sign-in says why', async (t) => {
   const cases = [
     [() => problem(401, 'invalid_credentials'), 'invalid_credentials', false, { status: 401 }],

@@ -19,8 +19,11 @@ pub(super) enum Call {
         reason: Reason,
         active: bool,
     },
-    /// With the JSON text to send.
-    SignIn(JsValue),
+    /// With the JSON text to send: a ticket, or a password.
+    SignIn {
+        body: JsValue,
+        is_ticket: bool,
+    },
     SignOut,
 }
 
@@ -54,7 +57,8 @@ impl Endpoints {
             Call::Refresh { reason, active } => {
                 [path::REFRESH, "?reason=", reason.as_str(), if *active { "&active=1" } else { "&active=0" }]
             }
-            Call::SignIn(_) => [path::SESSIONS, "", "", ""],
+            Call::SignIn { is_ticket: false, .. } => [path::SESSIONS, "", "", ""],
+            Call::SignIn { is_ticket: true, .. } => [path::TICKETS, "", "", ""],
             Call::SignOut => [path::SESSION, "", "", ""],
         };
         let mut url = self.base.clone();
@@ -73,7 +77,7 @@ async fn attempt(host: &Host, url: &str, call: Call, signal: &AbortSignal) -> Re
     headers.set(CLIENT_HEADER, CLIENT_HEADER_VALUE)?;
     let init = RequestInit::new();
     init.set_method(if matches!(call, Call::SignOut) { "DELETE" } else { "POST" });
-    if let Call::SignIn(body) = &call {
+    if let Call::SignIn { body, .. } = &call {
         headers.set("content-type", "application/json")?;
         init.set_body(body);
     }

@@ -4,15 +4,11 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use crate::claims::{Claims, ClaimsError};
 use crate::password::{self, HashError, LONGEST_PASSWORD};
 use crate::random::UserId;
 use crate::secret::Secret;
 use crate::store::{Account, Store, StoreError, User};
-use crate::token::RESERVED_CLAIMS;
-
-/// Most bytes of JSON that an app's own claims may take, and that roles and permissions may take together:
-/// the token travels with every request.
-pub const LARGEST_CLAIMS: usize = 1024;
 
 /// Longest e-mail address in bytes (RFC 5321 section 4.5.3.1.3, with errata 1690).
 const LONGEST_EMAIL: usize = 254;
@@ -28,7 +24,7 @@ pub struct NewAccount {
     pub roles: Vec<String>,
     /// The tokens' `permissions`.
     pub permissions: Vec<String>,
-    /// The app's own claims: at most [`LARGEST_CLAIMS`] bytes, none of [`RESERVED_CLAIMS`].
+    /// The app's own claims: at most [`LARGEST_CLAIMS`](crate::claims::LARGEST_CLAIMS) bytes, none of [`RESERVED_CLAIMS`](crate::RESERVED_CLAIMS).
     pub claims: Map<String, Value>,
 }
 
@@ -39,10 +35,8 @@ pub enum AccountError {
     BadEmail,
     /// The password is empty or longer than [`LONGEST_PASSWORD`] bytes.
     BadPassword,
-    /// A claim has a name that the server uses itself.
-    ReservedClaim(String),
-    /// The claims, or the roles and permissions, take more than [`LARGEST_CLAIMS`] bytes.
-    TooLarge(&'static str),
+    /// The claims cannot go into a token.
+    Claims(ClaimsError),
     /// There is an account with this address already.
     EmailTaken,
     /// There is no account with this address.
@@ -58,10 +52,7 @@ impl fmt::Display for AccountError {
         match self {
             Self::BadEmail => f.write_str("that is not an e-mail address"),
             Self::BadPassword => write!(f, "a password has 1 to {LONGEST_PASSWORD} bytes"),
-            Self::ReservedClaim(name) => {
-                write!(f, "the claim {name:?} is set by the server: use another name")
-            }
-            Self::TooLarge(what) => write!(f, "the {what} take more than {LARGEST_CLAIMS} bytes of JSON"),
+            Self::Claims(error) => error.fmt(f),
             Self::EmailTaken => f.write_str("there is an account with this e-mail address already"),
             Self::NoAccount => f.write_str("there is no account with this e-mail address"),
             Self::Hash(error) => error.fmt(f),
@@ -95,15 +86,7 @@ pub async fn add(store: &dyn Store, new: NewAccount, now_ms: u64) -> Result<User
         claims: new.claims,
         created_at: now_ms,
     };
-    if let Some(name) = RESERVED_CLAIMS.iter().find(|name| user.claims.contains_key(**name)) {
-        return Err(AccountError::ReservedClaim((*name).to_owned()));
-    }
-    if size(&user.claims) > LARGEST_CLAIMS {
-        return Err(AccountError::TooLarge("claims"));
-    }
-    if size(&(&user.roles, &user.permissions)) > LARGEST_CLAIMS {
-        return Err(AccountError::TooLarge("roles and permissions"));
-    }
+    Claims::from(user.clone()).check().map_err(AccountError::Claims)?;
     let account = Account { user: user.clone(), password_hash: hash(new.password).await?, credentials: 0 };
     store.add_account(account).await?;
     Ok(user)
@@ -159,8 +142,4 @@ async fn hash(password: Secret<String>) -> Result<Secret<String>, AccountError> 
         // The task is neither aborted nor does it panic; were it so, it should not go unnoticed.
         Err(error) => Err(AccountError::Store(StoreError::Unavailable(error.to_string()))),
     }
-}
-
-fn size(value: &impl serde::Serialize) -> usize {
-    serde_json::to_string(value).map_or(usize::MAX, |json| json.len())
 }

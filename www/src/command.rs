@@ -1,4 +1,4 @@
-//! `serve`, `user`, `session`, `keys`, `backup`, `config`. Every failure is one line.
+//! `serve`, `user`, `session`, `keys`, `credential`, `backup`, `config`. Every failure is one line.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -11,6 +11,7 @@ use fiftyten_server::settings::{Flags, Settings};
 use fiftyten_server::store::Store;
 
 mod backup;
+mod credential;
 mod keys;
 mod serve;
 mod session;
@@ -40,6 +41,9 @@ enum Action {
     /// Signing keys
     #[command(subcommand)]
     Keys(keys::Action),
+    /// Credentials of the app's own servers, for the admin listener
+    #[command(subcommand)]
+    Credential(credential::Action),
     /// Copy the SQLite file while servers use it
     Backup {
         #[command(flatten)]
@@ -83,6 +87,7 @@ pub(crate) fn run(command: Command) -> Result<(), Line> {
             Action::User(action) => user::run(action).await,
             Action::Session(action) => session::run(action).await,
             Action::Keys(action) => keys::run(action).await,
+            Action::Credential(action) => credential::run(action).await,
             Action::Backup { place, copy } => backup::run(&place.settings()?.config.database, copy),
             Action::Config(ConfigAction::Check { flags }) => check(&settings(&flags)?),
         }

@@ -64,6 +64,9 @@ pub struct Config {
     pub master_keys: Arc<MasterKeys>,
     /// The address to listen at.
     pub listen: SocketAddr,
+    /// The address to listen at for the calls of the app's own servers: admin calls and the revocation feed.
+    /// `None`, the default, for nowhere. What is said there is not encrypted: a loopback address is best.
+    pub admin_listen: Option<SocketAddr>,
 }
 
 impl Default for Config {
@@ -86,6 +89,7 @@ impl Default for Config {
             key_rotation: Duration::from_secs(30 * 24 * 60 * 60),
             master_keys: Arc::default(),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            admin_listen: None,
         }
     }
 }
@@ -186,8 +190,23 @@ impl Config {
         if self.max_connections == 0 {
             return refuse("max_connections", "must be 1 at least".to_owned());
         }
+        if let Some(admin) = self.admin_listen
+            && meets(admin, self.listen)
+        {
+            let why = format!(
+                "{admin} is where browsers are listened to already ({}): give it a port of its own",
+                self.listen
+            );
+            return refuse("admin_listen", why);
+        }
         Ok(())
     }
+}
+
+/// Whether two listeners would want the same port. Port 0 is any that is free.
+fn meets(one: SocketAddr, other: SocketAddr) -> bool {
+    let (a, b) = (one.ip().to_canonical(), other.ip().to_canonical());
+    one.port() != 0 && one.port() == other.port() && (a == b || a.is_unspecified() || b.is_unspecified())
 }
 
 fn text(duration: Duration) -> String {

@@ -1,16 +1,10 @@
 //! The session cookie: 256 random bits that only the browser knows.
 
-use std::fmt;
-
 use axum::http::HeaderMap;
 use axum::http::header::COOKIE;
-use base64ct::{Base64UrlUnpadded, Encoding};
-use sha2::{Digest, Sha256};
-use zeroize::Zeroizing;
 
 use crate::config::Config;
-use crate::random;
-use crate::store::SecretHash;
+use crate::opaque::OpaqueSecret;
 
 /// Name under https: the prefix makes browsers insist on `Secure`, `HttpOnly`, `Path=/` and no `Domain`
 /// (RFC 6265bis section 4.1.3), so neither a sibling host nor a script can plant one.
@@ -19,43 +13,13 @@ pub const SECURE_NAME: &str = "__Host-Http-fiftyten";
 /// Name under plain http, where a browser refuses `Secure` and therefore the prefix.
 pub const PLAIN_NAME: &str = "fiftyten";
 
-/// Length in bytes of a cookie's value: 32 bytes as base64url without padding.
-const VALUE_LENGTH: usize = 43;
-
-/// What the browser presents. It does not print.
-pub(crate) struct CookieSecret(Zeroizing<[u8; 32]>);
-
-impl CookieSecret {
-    pub(crate) fn random() -> Self {
-        Self(Zeroizing::new(random::bytes()))
-    }
-
-    /// `None` unless `value` is the one text that stands for its 32 bytes.
-    fn parse(value: &[u8]) -> Option<Self> {
-        let mut secret = Zeroizing::new([0; 32]);
-        let text = (value.len() == VALUE_LENGTH).then_some(value)?;
-        let length = Base64UrlUnpadded::decode(text, &mut *secret).ok()?.len();
-        (length == secret.len()).then_some(Self(secret))
-    }
-
-    pub(crate) fn hash(&self) -> SecretHash {
-        SecretHash(Sha256::digest(self.0.as_slice()).into())
-    }
-}
-
-impl fmt::Debug for CookieSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[secret]")
-    }
-}
-
 /// What the `Cookie` header of a request holds under the session cookie's name.
 #[derive(Debug)]
 pub(crate) enum Presented {
     /// Nothing, or nothing that this server could have made: there is no need to ask the store.
     Nothing,
     /// A well-formed secret.
-    Secret(CookieSecret),
+    Secret(OpaqueSecret),
     /// The name more than once. Which one the browser means cannot be known, and one of them may have been
     /// planted.
     Duplicate,
@@ -80,9 +44,8 @@ impl CookieJar {
     }
 
     /// `Set-Cookie` for a session that was opened.
-    pub(crate) fn set(&self, secret: &CookieSecret) -> String {
-        let value = Zeroizing::new(Base64UrlUnpadded::encode_string(&*secret.0));
-        format!("{}={}; {}; Max-Age={}", self.name, *value, self.attributes, self.max_age_s)
+    pub(crate) fn set(&self, secret: &OpaqueSecret) -> String {
+        format!("{}={}; {}; Max-Age={}", self.name, *secret.text(), self.attributes, self.max_age_s)
     }
 
     /// `Set-Cookie` for a session that was ended.
@@ -102,7 +65,7 @@ impl CookieJar {
             });
         match (values.next(), values.next()) {
             (_, Some(_)) => Presented::Duplicate,
-            (Some(value), None) => CookieSecret::parse(value).map_or(Presented::Nothing, Presented::Secret),
+            (Some(value), None) => OpaqueSecret::parse(value).map_or(Presented::Nothing, Presented::Secret),
             (None, None) => Presented::Nothing,
         }
     }
@@ -114,6 +77,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::opaque::TEXT_LENGTH;
 
     fn jar() -> CookieJar {
         CookieJar::new(&Config::default())
@@ -133,9 +97,9 @@ mod tests {
 
     #[test]
     fn what_was_set_reads_back_wherever_it_stands() {
-        let secret = CookieSecret::random();
+        let secret = OpaqueSecret::random();
         let value = value(&jar().set(&secret));
-        assert_eq!(value.len(), VALUE_LENGTH);
+        assert_eq!(value.len(), TEXT_LENGTH);
         for cookie in [
             format!("fiftyten={value}"),
             format!("a=b; fiftyten={value}; c"),
@@ -149,7 +113,7 @@ mod tests {
 
     #[test]
     fn the_name_twice_is_a_duplicate_in_one_header_or_two_even_if_the_values_agree() {
-        let value = value(&jar().set(&CookieSecret::random()));
+        let value = value(&jar().set(&OpaqueSecret::random()));
         let one = format!("fiftyten={value}");
         let two = format!("fiftyten={value}; fiftyten={value}");
         assert!(matches!(read(&[two.as_bytes()]), Presented::Duplicate));
@@ -160,11 +124,11 @@ mod tests {
     #[test]
     fn one_secret_has_one_text() {
         // The last of 43 characters carries four bits of the secret: its other two have to be zero.
-        let value = value(&jar().set(&CookieSecret::random()));
+        let value = value(&jar().set(&OpaqueSecret::random()));
         let accepted = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
             .chars()
             .filter(|last| {
-                let cookie = format!("fiftyten={}{last}", &value[..VALUE_LENGTH - 1]);
+                let cookie = format!("fiftyten={}{last}", &value[..TEXT_LENGTH - 1]);
                 matches!(read(&[cookie.as_bytes()]), Presented::Secret(_))
             })
             .count();
@@ -173,7 +137,7 @@ mod tests {
 
     #[test]
     fn what_this_server_cannot_have_made_is_nothing() {
-        let value = value(&jar().set(&CookieSecret::random()));
+        let value = value(&jar().set(&OpaqueSecret::random()));
         for wrong in [
             String::new(),
             "fiftyten".to_owned(),
@@ -209,7 +173,7 @@ mod tests {
             let alphabet = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
             let cookie = format!("fiftyten={value}");
             if let Presented::Secret(_) = read(&[cookie.as_bytes()]) {
-                prop_assert_eq!(value.trim().len(), VALUE_LENGTH);
+                prop_assert_eq!(value.trim().len(), TEXT_LENGTH);
                 prop_assert!(value.trim().chars().all(alphabet));
             }
         }

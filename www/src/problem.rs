@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use fiftyten::protocol::{Code, PROBLEM_MEDIA_TYPE, Problem};
@@ -97,8 +97,22 @@ impl IntoResponse for Failure {
         if let Some(seconds) = self.retry_after_s {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
+        if let Some(challenge) = challenge(self.code) {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
         response.extensions_mut().insert(self.code);
         response
+    }
+}
+
+/// What a request lacks to be let through (RFC 6750 section 3: no error where no credential was sent). Only
+/// the admin listener's calls have one: a browser would show it to the user.
+const fn challenge(code: Code) -> Option<&'static str> {
+    match code {
+        Code::CredentialMissing => Some(r#"Bearer realm="fiftyten admin""#),
+        Code::CredentialInvalid => Some(r#"Bearer realm="fiftyten admin", error="invalid_token""#),
+        Code::InsufficientScope => Some(r#"Bearer realm="fiftyten admin", error="insufficient_scope""#),
+        _ => None,
     }
 }
 

@@ -32,7 +32,7 @@ pub fn password() -> String {
 }
 
 macro_rules! identifier {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident; $(#[$parse:meta])* parse = $is:expr) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
         #[serde(transparent)]
@@ -44,10 +44,10 @@ macro_rules! identifier {
                 Self(hex::<16>())
             }
 
-            /// Reads one, if `text` has the form that [`random`](Self::random) gives.
+            $(#[$parse])*
             pub fn parse(text: &str) -> Option<Self> {
-                let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-                (text.len() == 32 && text.bytes().all(digit)).then(|| Self(text.to_owned()))
+                let is: fn(&str) -> bool = $is;
+                is(text).then(|| Self(text.to_owned()))
             }
 
             /// Its text.
@@ -66,10 +66,55 @@ macro_rules! identifier {
 
 identifier! {
     /// Names a session: the token's `sid`. Not a secret, and no credential.
-    SessionId
+    SessionId;
+    /// Reads one, if `text` has the form that [`random`](Self::random) gives.
+    parse = is_hex
 }
 
 identifier! {
-    /// Names a user: the token's `sub`.
-    UserId
+    /// Names a user: the token's `sub`. Accounts have random ones; users of an app's own sign-in have what the
+    /// app calls them.
+    UserId;
+    /// Reads one: 1 to [`LONGEST_USER_ID`] printable ASCII characters without spaces.
+    parse = |text| (1..=LONGEST_USER_ID).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+identifier! {
+    /// Names a credential of the admin listener. Not a secret.
+    CredentialId;
+    /// Reads one, if `text` has the form that [`random`](Self::random) gives.
+    parse = is_hex
+}
+
+/// Longest user id in bytes: what OpenID Connect allows a `sub` (Core 1.0 section 2).
+pub const LONGEST_USER_ID: usize = 255;
+
+fn is_hex(text: &str) -> bool {
+    let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    text.len() == 32 && text.bytes().all(digit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_id_is_what_an_app_may_call_its_users() {
+        for id in
+            ["7", "auth0|5f7c", "ada@example.com", "urn:x:1", &"a".repeat(255), UserId::random().as_str()]
+        {
+            assert_eq!(UserId::parse(id).unwrap().as_str(), id);
+        }
+        for id in ["", " ", "a b", "a\n", "a\0", "ü", &"a".repeat(256)] {
+            assert_eq!(UserId::parse(id), None, "{id:?}");
+        }
+    }
+
+    #[test]
+    fn a_session_id_is_hexadecimal() {
+        assert!(SessionId::parse(SessionId::random().as_str()).is_some());
+        for id in ["", "7", &"A".repeat(32), &"a".repeat(31), &"a".repeat(33)] {
+            assert_eq!(SessionId::parse(id), None, "{id:?}");
+        }
+    }
 }

@@ -14,12 +14,16 @@ use crate::cors;
 use crate::problem::Failure;
 use crate::server::Shared;
 
+pub(crate) mod admin;
+mod body;
 mod caller;
 mod health;
 mod keys;
 mod refresh;
+mod sender;
 mod sessions;
 mod sign_in;
+mod tickets;
 
 /// The protocol's calls under the base path, `/livez` and `/readyz` at the root, and nothing else: to be merged
 /// into an app's own router.
@@ -37,6 +41,7 @@ fn calls(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
         .route(path::SESSIONS, post(sign_in::open).get(sessions::list).delete(sessions::end_others))
         .route(&format!("{}/{{id}}", path::SESSIONS), delete(sessions::end_one))
         .route(path::SESSION, delete(sessions::sign_out))
+        .route(path::TICKETS, post(tickets::redeem))
         .route(path::REFRESH, post(refresh::refresh))
         .route(path::JWKS, get(keys::list))
         .method_not_allowed_fallback(method_not_allowed);

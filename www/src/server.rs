@@ -20,12 +20,13 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::connection::{self, Limits};
 use crate::cookie::CookieJar;
+use crate::feed::Feed;
 use crate::key::{self, Follow, Keeper, KeyError, Published};
 use crate::limit::Limit;
 use crate::origin::OriginPolicy;
 use crate::password::{HashError, Passwords};
 use crate::random::{self, SessionId};
-use crate::route;
+use crate::route::{self, admin::Guard};
 use crate::store::{Counted, Store, StoreError};
 use crate::token::Minter;
 
@@ -38,9 +39,15 @@ const ACCOUNT_REFILL_MS: u32 = 30_000;
 const ADDRESS_BURST: u32 = 50;
 const ADDRESS_REFILL_MS: u32 = 2_000;
 
+/// Connections to the admin listener at a time: a backend needs one for its calls and one for the feed.
+const ADMIN_CONNECTIONS: usize = 1_024;
+
 /// How often sessions whose time is over are forgotten, and how long after their absolute end.
 const PRUNE_EVERY: Duration = Duration::from_secs(10 * 60);
 const PRUNE_AFTER_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// How long after they expired tickets that nobody used are forgotten: they name users.
+const TICKETS_AFTER_MS: u64 = 60 * 1000;
 
 /// The refresh server. It does its background work until it is closed or dropped.
 #[derive(Debug)]
@@ -88,6 +95,8 @@ pub(crate) struct Shared {
     pub(crate) address_limit: Limit<IpAddr>,
     pub(crate) activity: Activity,
     pub(crate) refreshes: Refreshes,
+    pub(crate) guard: Guard,
+    pub(crate) feed: Arc<Feed>,
     /// It is said once, not at every sign-in.
     pub(crate) warned_of_proxy: AtomicBool,
 }
@@ -103,7 +112,8 @@ impl fmt::Debug for Shared {
 pub struct Stats {
     /// Refreshes that were answered with a token, by reason.
     pub refreshes: Vec<(Reason, u64)>,
-    /// Times the store was read. (How the server keeps its own signing keys is not counted, here and below.)
+    /// Times the store was read, by the revocation feed too while somebody follows it. (How the server keeps its
+    /// own signing keys is not counted, here and below.)
     pub store_reads: u64,
     /// Times the store was written.
     pub store_writes: u64,
@@ -148,6 +158,8 @@ impl Server {
             address_limit: Limit::new(ADDRESS_BURST, ADDRESS_REFILL_MS),
             activity: Activity::new(&config),
             refreshes: Refreshes::default(),
+            guard: Guard::new(),
+            feed: Arc::new(Feed::new(&config)),
             warned_of_proxy: AtomicBool::new(false),
             config,
             store,
@@ -156,9 +168,10 @@ impl Server {
         });
         let (stop, stopped) = watch::channel(false);
         let (house, keys) = (Arc::clone(&shared), keep_keys(Arc::clone(&shared), stopped.clone()));
+        let feed = keep_feed(Arc::clone(&shared), stopped.clone());
         let housekeeping = tokio::spawn(async {
-            // Neither waits for the other, however long the store takes.
-            tokio::join!(keep_house(house, stopped), keys);
+            // None waits for another, however long the store takes.
+            tokio::join!(keep_house(house, stopped), keys, feed);
         });
         Ok(Self { shared, stop, housekeeping })
     }
@@ -170,6 +183,32 @@ impl Server {
     /// the requests carry none, all peers share one limit. [`connection::serve`] sees to it.
     pub fn router(&self) -> Router {
         route::router(&self.shared)
+    }
+
+    /// The calls of the app's own servers, each with a [`credential`](crate::credential): admin calls and the
+    /// revocation feed. They belong on a listener of their own that no browser reaches, and there at the root.
+    pub fn admin_router(&self) -> Router {
+        route::admin::router(&self.shared)
+    }
+
+    /// Answers the calls of the app's own servers until `shutdown` is ready, and finishes those that have
+    /// begun. [`serve`](Self::serve) knows nothing of them.
+    ///
+    /// # Errors
+    ///
+    /// The listener's.
+    pub fn serve_admin<F: Future<Output = ()>>(
+        &self,
+        listener: TcpListener,
+        shutdown: F,
+    ) -> impl Future<Output = io::Result<()>> + use<F> {
+        let limits = Limits { connections: ADMIN_CONNECTIONS, ..Limits::default() };
+        let (router, feed) = (self.admin_router(), Arc::clone(&self.shared.feed));
+        connection::serve(listener, router, limits, async move {
+            shutdown.await;
+            // Its streams would never finish by themselves.
+            feed.close();
+        })
     }
 
     /// Answers requests until `shutdown` is ready, finishes those that have begun, and closes.
@@ -256,7 +295,10 @@ async fn keep_house(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
             // Told to stop, or the server was dropped.
             _ = stopped.changed() => break,
             _ = flush.tick() => write_activity(&shared).await,
-            _ = prune.tick() => forget_sessions(&shared).await,
+            _ = prune.tick() => {
+                forget_sessions(&shared).await;
+                forget_tickets(&shared).await;
+            }
         }
     }
     write_activity(&shared).await;
@@ -276,6 +318,13 @@ async fn keep_keys(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
     }
 }
 
+async fn keep_feed(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
+    tokio::select! {
+        _ = stopped.changed() => {}
+        () = shared.feed.run(&shared.store, &*shared.clock) => {}
+    }
+}
+
 async fn write_activity(shared: &Shared) {
     if let Err(error) = shared.activity.flush(&shared.store).await {
         tracing::warn!(%error, "activity could not be written: it will be tried again");
@@ -291,5 +340,13 @@ async fn forget_sessions(shared: &Shared) {
         Ok(0) => {}
         Ok(sessions) => tracing::info!(sessions, "sessions whose time is long over were forgotten"),
         Err(error) => tracing::warn!(%error, "old sessions could not be forgotten: it will be tried again"),
+    }
+}
+
+async fn forget_tickets(shared: &Shared) {
+    // Whatever another server's clock says, nobody takes them any more.
+    let before = shared.clock.now_ms().saturating_sub(TICKETS_AFTER_MS);
+    if let Err(error) = shared.store.prune_tickets(before).await {
+        tracing::warn!(%error, "old tickets could not be forgotten: it will be tried again");
     }
 }

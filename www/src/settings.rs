@@ -30,8 +30,9 @@ pub use flags::Flags;
 const PREFIX: &str = "FIFTYTEN_";
 
 /// Every setting by its name in a file.
-pub const NAMES: [&str; 17] = [
+pub const NAMES: [&str; 18] = [
     "listen",
+    "admin_listen",
     "public_url",
     "base_path",
     "database",
@@ -165,6 +166,10 @@ impl Settings {
         match name {
             "listen" => {
                 config.listen = parse(texts, "is not an address and a port, such as 127.0.0.1:8080")?;
+            }
+            "admin_listen" => {
+                let why = "is not an address and a port, such as 127.0.0.1:8081";
+                config.admin_listen = Some(parse(texts, why)?);
             }
             "public_url" => config.public_url = origin(one(texts)?)?,
             "base_path" => {

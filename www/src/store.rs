@@ -8,7 +8,9 @@ use std::fmt;
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
-use crate::random::{self, SessionId, UserId};
+use crate::claims::{Claims, ClaimsPatch};
+use crate::credential::Credential;
+use crate::random::{self, CredentialId, SessionId, UserId};
 use crate::secret::Secret;
 
 mod counted;
@@ -19,7 +21,7 @@ pub use counted::Counted;
 pub use postgres::{PostgresStore, PostgresUrl};
 pub use sqlite::SqliteStore;
 
-/// SHA-256 of a session cookie's 32 bytes: all that a store ever sees of the secret.
+/// SHA-256 of the 32 bytes of a session cookie, a ticket or a credential: all that a store ever sees of the secret.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SecretHash(pub [u8; 32]);
 
@@ -76,13 +78,13 @@ pub struct Session {
     pub user_agent: Option<String>,
 }
 
-/// A session and its user, as one read finds them.
+/// A session and what its tokens say, as one read finds them.
 #[derive(Clone, Debug)]
 pub struct Found {
     /// The session, live or not.
     pub session: Session,
-    /// Its user.
-    pub user: User,
+    /// Its own claims where it has them; those of its user's account where it has not.
+    pub claims: Claims,
 }
 
 /// A session to be opened.
@@ -95,6 +97,30 @@ pub struct NewSession {
     /// The [`Account::credentials`] that were checked: if the password has changed since, no session
     /// is opened.
     pub credentials: u64,
+    /// The session that the browser had before: it is ended in the same transaction.
+    pub replaces: Option<SecretHash>,
+}
+
+/// A ticket: somebody was authenticated by the app's own sign-in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ticket {
+    /// Who it was. There need not be an account of that id.
+    pub user: UserId,
+    /// The claims of the session that it opens.
+    pub claims: Claims,
+    /// Until when it is good, in ms.
+    pub expires_at: u64,
+}
+
+/// A session to be opened by a ticket.
+#[derive(Debug)]
+pub struct Redemption {
+    /// Hash of the ticket.
+    pub ticket: SecretHash,
+    /// The row. Its claims are the ticket's.
+    pub session: Session,
+    /// Hash of the new cookie.
+    pub secret: SecretHash,
     /// The session that the browser had before: it is ended in the same transaction.
     pub replaces: Option<SecretHash>,
 }
@@ -199,7 +225,7 @@ impl std::error::Error for StoreError {}
 /// What every call of a store answers.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
-/// Keeps users, sessions and keys.
+/// Keeps users, sessions, keys and credentials.
 ///
 /// Reads see every write that was acknowledged before they began, whichever process made it.
 #[async_trait]
@@ -207,7 +233,7 @@ pub trait Store: Send + Sync + 'static {
     /// Answers if the store can be read.
     async fn ping(&self) -> Result<()>;
 
-    /// The session whose cookie has this hash, live or ended, and its user.
+    /// The session whose cookie has this hash, live or ended, and its claims.
     async fn find_session(&self, secret: &SecretHash) -> Result<Option<Found>>;
 
     /// Opens a session and, in the same transaction, ends the one that it replaces. `false`, and
@@ -218,11 +244,22 @@ pub trait Store: Send + Sync + 'static {
     /// there is no such session.
     async fn end_session(&self, id: &SessionId, of: Option<&UserId>, at: u64) -> Result<bool>;
 
-    /// Ends all of a user's sessions but `except`. The number that were not ended before.
+    /// Ends all of a user's sessions but `except`, and voids the user's tickets. The number of sessions that
+    /// were not ended before.
     async fn end_sessions(&self, of: &UserId, except: Option<&SessionId>, at: u64) -> Result<u64>;
 
     /// A user's sessions, live or ended, the latest first.
     async fn list_sessions(&self, of: &UserId) -> Result<Vec<Session>>;
+
+    /// Every session that has neither been ended nor reached its absolute lifetime at `now`, the latest first.
+    async fn live_sessions(&self, now: u64) -> Result<Vec<Session>>;
+
+    /// Every session that was ended at `since` or later, and when: the earliest end first.
+    async fn ended_sessions(&self, since: u64) -> Result<Vec<(SessionId, u64)>>;
+
+    /// Replaces claims of a session, whose account's count for those no more. `false` if there is no such
+    /// session or it was ended.
+    async fn set_claims(&self, id: &SessionId, claims: ClaimsPatch) -> Result<bool>;
 
     /// Moves `last_active_at` forward, never back, for sessions that have not ended.
     async fn record_activity(&self, batch: Vec<(SessionId, u64)>) -> Result<()>;
@@ -239,8 +276,8 @@ pub trait Store: Send + Sync + 'static {
     /// Every user, by e-mail address.
     async fn list_users(&self) -> Result<Vec<User>>;
 
-    /// Replaces a password and, in the same transaction, ends the user's sessions. `false` if there
-    /// is no such user.
+    /// Replaces a password and, in the same transaction, ends the user's sessions and voids the user's tickets.
+    /// `false` if there is no such user.
     async fn set_password(&self, user: &UserId, hash: Secret<String>, at: u64) -> Result<bool>;
 
     /// The signing keys.
@@ -250,4 +287,31 @@ pub trait Store: Send + Sync + 'static {
     /// nothing is changed, if they are no longer what was seen. So of several servers that see that a
     /// change is due, one makes it.
     async fn swap_keys(&self, seen: &KeySetVersion, keys: Vec<StoredKey>) -> Result<bool>;
+
+    /// Adds a ticket.
+    async fn add_ticket(&self, ticket: Ticket, secret: SecretHash) -> Result<()>;
+
+    /// The ticket with this hash, expired or not, unless it was used or voided.
+    async fn find_ticket(&self, secret: &SecretHash) -> Result<Option<Ticket>>;
+
+    /// Uses a ticket up, opens the session that it is for, and ends the one that this replaces, all in one
+    /// transaction. `false`, and nothing is changed, if there is no such ticket of the session's user, if it was
+    /// used before, or if it is good no longer when the session is made. So of two that use it at once, one
+    /// does.
+    async fn redeem_ticket(&self, redemption: Redemption) -> Result<bool>;
+
+    /// Forgets tickets that expired before `before`. The number forgotten.
+    async fn prune_tickets(&self, before: u64) -> Result<u64>;
+
+    /// Adds a credential of the admin listener.
+    async fn add_credential(&self, credential: Credential, secret: SecretHash) -> Result<()>;
+
+    /// The credential whose secret has this hash.
+    async fn find_credential(&self, secret: &SecretHash) -> Result<Option<Credential>>;
+
+    /// Every credential, in the order in which they were made.
+    async fn list_credentials(&self) -> Result<Vec<Credential>>;
+
+    /// Removes a credential. `false` if there is no such one.
+    async fn remove_credential(&self, id: &CredentialId) -> Result<bool>;
 }

@@ -2,14 +2,14 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use fiftyten::protocol::{RefreshBody, SessionRef, TOKEN_TYPE};
-use jwt_compact::{AlgorithmExt, Claims, Header, TimeOptions};
+use jwt_compact::{AlgorithmExt, Header, TimeOptions};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::claims::Claims;
 use crate::config::Config;
 use crate::key::KeyRing;
-use crate::random::SessionId;
-use crate::store::User;
+use crate::random::{SessionId, UserId};
 
 /// Claims that the server sets: an app's own claims may not use these names.
 pub const RESERVED_CLAIMS: [&str; 11] =
@@ -50,13 +50,14 @@ impl Minter {
         }
     }
 
-    /// A token for `user`'s session, dated `received_ms`: when the request was taken in hand, which has to
+    /// A token for `user`'s session with its claims, dated `received_ms`: when the request was taken in hand, which has to
     /// be before the session was read. So a token never outlives the session's end by more than its
     /// lifetime, and `expires_in_ms` may be counted from when the client sent the request.
     pub(crate) fn mint(
         &self,
         keys: &KeyRing,
-        user: &User,
+        user: &UserId,
+        claims: &Claims,
         session: &SessionId,
         received_ms: u64,
     ) -> Result<RefreshBody, CannotMint> {
@@ -64,14 +65,14 @@ impl Minter {
         let issued_at = i64::try_from(issued_s).ok().and_then(|s| DateTime::<Utc>::from_timestamp(s, 0));
         let issued_at = issued_at.ok_or(CannotMint)?;
         let lifetime = i64::try_from(self.lifetime_s).ok().and_then(TimeDelta::try_seconds);
-        let claims = Claims::new(SessionClaims {
+        let claims = jwt_compact::Claims::new(SessionClaims {
             iss: &self.issuer,
             aud: &self.audience,
-            sub: user.id.as_str(),
+            sub: user.as_str(),
             sid: session.as_str(),
-            roles: &user.roles,
-            permissions: &user.permissions,
-            own: &user.claims,
+            roles: &claims.roles,
+            permissions: &claims.permissions,
+            own: &claims.own,
         })
         .set_duration_and_issuance(
             &TimeOptions::new(TimeDelta::zero(), || issued_at),
@@ -84,7 +85,7 @@ impl Minter {
             token,
             expires_in_ms: (issued_s + self.lifetime_s) * 1000 - received_ms,
             refresh_in_ms: self.refresh_in_ms,
-            session: SessionRef { id: session.as_str().to_owned(), user: user.id.as_str().to_owned() },
+            session: SessionRef { id: session.as_str().to_owned(), user: user.as_str().to_owned() },
         })
     }
 }

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use fiftyten_server::store::{SqliteStore, Store};
+use fiftyten_server::store::{SecretHash, SqliteStore, Store};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -51,6 +51,31 @@ fn a_database_of_a_newer_version_is_refused_and_left_alone() {
     assert!(refusal(&file).contains("newer fiftyten-server (schema 99"));
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
     assert_eq!(version, 99);
+}
+
+#[tokio::test]
+async fn sessions_of_an_earlier_version_are_kept() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("earlier.db");
+    let old = format!(
+        "{}{}
+         INSERT INTO users VALUES ('u', 'ada@example.test', '$hash', 0, '[\"clerk\"]', '[]', '{{}}', 1);
+         INSERT INTO sessions VALUES (x'{}', '{}', 'u', 1, 2, 3, NULL, 'Browser/1.0');
+         PRAGMA application_id = {};
+         PRAGMA user_version = 2",
+        include_str!("../migrations/0001_start.sql"),
+        include_str!("../migrations/0002_keys.sql"),
+        "07".repeat(32),
+        "a".repeat(32),
+        0x4654_656e,
+    );
+    Connection::open(&file).unwrap().execute_batch(&old).unwrap();
+    let store = SqliteStore::open(&file).unwrap();
+    let found = store.find_session(&SecretHash([7; 32])).await.unwrap().unwrap();
+    assert_eq!((found.session.user.as_str(), found.session.expires_at), ("u", 3));
+    assert_eq!(found.session.user_agent.as_deref(), Some("Browser/1.0"));
+    assert_eq!(found.claims.roles, ["clerk"], "as in the account");
+    assert!(store.end_session(&found.session.id, None, 2).await.unwrap());
 }
 
 #[test]

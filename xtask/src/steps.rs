@@ -15,7 +15,7 @@ use crate::{demo, need, place, wasm};
 const WASM: &str = "wasm32-unknown-unknown";
 
 /// What no member of the workspace switches on by itself, and what has tests all the same.
-const FEATURES: [&str; 2] = ["--features", "fiftyten-verify/fetch"];
+const FEATURES: [&str; 2] = ["--features", "fiftyten-verify/feed"];
 
 /// The model checker, apart from everything else: its features change the core, and Cargo would give
 /// them to every crate that is built in the same run.

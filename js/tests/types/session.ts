@@ -140,6 +140,7 @@ void text;
 const credentials: Credentials = { email: 'ada@app.test', password: 'x' };
 same<ReturnType<typeof session.signIn>, Promise<void>>(true);
 session.signIn(credentials);
+session.signIn({ ticket: 'x' });
 session.signOut().catch((error: SessionError) => error.retryable);
 // @ts-expect-error both are needed
 session.signIn({ email: 'ada@app.test' });

@@ -71,6 +71,9 @@ async fn run(command: Command) -> Result<(), String> {
     log::start(&settings.log, settings.log_format);
 
     let mut config = settings.config;
+    if config.admin_listen.is_some() {
+        return Err("admin_listen: the demo has no admin listener: run `fiftyten-server serve`".to_owned());
+    }
     let store = config.database.open().await.map_err(line)?;
     let demo = account::prepare(&*store, &data).await?;
     let listener = connection::listen(config.listen).await.map_err(line)?;

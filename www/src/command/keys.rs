@@ -33,6 +33,7 @@ pub(super) enum Action {
         #[command(flatten)]
         place: Place,
         /// The key's `kid`
+        #[arg(allow_hyphen_values = true)] // it is base64url, and may begin with one
         kid: String,
     },
     /// Encrypt every signing key under the master key, the first where there are several

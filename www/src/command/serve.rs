@@ -6,6 +6,8 @@ use fiftyten_server::clock::SystemClock;
 use fiftyten_server::settings::Settings;
 use fiftyten_server::{Origin, Server, connection, log, signal};
 
+use tokio::sync::watch;
+
 use super::{Line, line};
 
 pub(super) async fn run(settings: Settings) -> Result<(), Line> {
@@ -28,12 +30,45 @@ pub(super) async fn run(settings: Settings) -> Result<(), Line> {
     if config.dangerously_allow_insecure_http && !config.public_url.is_https() {
         tracing::warn!(url = %config.public_url, "plain http: everyone on the way can take over sessions");
     }
+    let admin = match config.admin_listen {
+        None => None,
+        Some(address) => {
+            let listener = connection::listen(address).await.map_err(line)?;
+            let admin_address = listener.local_addr().map_err(line)?;
+            if !admin_address.ip().is_loopback() {
+                tracing::warn!(
+                    %admin_address,
+                    "credentials and tickets are not encrypted on their way there: keep others off that network"
+                );
+            }
+            tracing::info!(%admin_address, "listening to the app's own servers");
+            Some(listener)
+        }
+    };
     tracing::info!(%address, issuer = config.issuer(), audience = config.audience(), "listening");
-    let stop = async {
+    // Both listeners close at the same signal.
+    let (stop, mut stopped) = watch::channel(false);
+    let told = |mut stopped: watch::Receiver<bool>| async move {
+        // An error says that the other side is gone, which comes to the same.
+        let _ = stopped.changed().await;
+    };
+    let admin = admin.map(|listener| server.serve_admin(listener, told(stopped.clone())));
+    let admin = async {
+        match admin {
+            Some(admin) => admin.await,
+            None => Ok(()),
+        }
+    };
+    let signal = async {
         match signal::stop().await {
             Ok(()) => tracing::info!("stopping"),
             Err(error) => tracing::error!(%error, "stopping: signals cannot be listened for"),
         }
+        let _ = stop.send(true);
     };
-    server.serve(listener, stop).await.map_err(line)
+    let public = server.serve(listener, async move {
+        let _ = stopped.changed().await;
+    });
+    let ((), admin, public) = tokio::join!(signal, admin, public);
+    admin.and(public).map_err(line)
 }

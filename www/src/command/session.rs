@@ -1,10 +1,11 @@
 //! `session list`, `session revoke`.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use clap::{Args, Subcommand};
-use fiftyten_server::SessionId;
-use fiftyten_server::account;
+use fiftyten_server::account::{self, AccountError};
 use fiftyten_server::clock::{Clock, SystemClock, date};
-use fiftyten_server::store::Session;
+use fiftyten_server::{SessionId, UserId};
 
 use super::{Line, Place, line, print};
 
@@ -14,8 +15,8 @@ pub(super) enum Action {
     List {
         #[command(flatten)]
         place: Place,
-        /// E-mail address
-        email: Option<String>,
+        /// E-mail address of an account, or the id of a user of the app's own sign-in
+        whose: Option<String>,
     },
     /// End a session; its tokens die within their lifetime
     Revoke {
@@ -41,36 +42,59 @@ pub(super) struct Which {
 
 pub(super) async fn run(action: Action) -> Result<(), Line> {
     match action {
-        Action::List { place, email } => {
+        Action::List { place, whose } => {
             let store = place.open().await?;
-            let users = match email {
-                Some(email) => vec![account::find(&*store, &email).await.map_err(line)?],
-                None => store.list_users().await.map_err(line)?,
-            };
-            let now_ms = SystemClock.now_ms();
-            let live = |session: &Session| session.ended_at.is_none() && session.expires_at > now_ms;
-            for user in users {
-                for session in store.list_sessions(&user.id).await.map_err(line)?.iter().filter(|s| live(s)) {
-                    print(format_args!(
-                        "{}  {}  since {}  active {}  {}",
-                        session.id,
-                        user.email,
-                        date(session.created_at),
-                        date(session.last_active_at),
-                        session.user_agent.as_deref().unwrap_or("-")
-                    ))?;
+            let emails: BTreeMap<_, _> = store
+                .list_users()
+                .await
+                .map_err(line)?
+                .into_iter()
+                .map(|user| (user.id, user.email))
+                .collect();
+            let mut sessions = store.live_sessions(SystemClock.now_ms()).await.map_err(line)?;
+            if let Some(whose) = whose {
+                let email = whose.trim().to_lowercase();
+                let account = emails.iter().find(|(_, address)| **address == email).map(|(id, _)| id.clone());
+                let is_account = account.is_some();
+                let user = account.or_else(|| UserId::parse(&whose));
+                sessions.retain(|session| Some(&session.user) == user.as_ref());
+                if sessions.is_empty() && !is_account {
+                    return Err(format!(
+                        "there is no account with the address {whose:?}, nor a session of a user with this id"
+                    ));
                 }
+            }
+            for session in sessions {
+                print(format_args!(
+                    "{}  {}  since {}  active {}  {}",
+                    session.id,
+                    emails.get(&session.user).map_or(session.user.as_str(), String::as_str),
+                    date(session.created_at),
+                    date(session.last_active_at),
+                    session.user_agent.as_deref().unwrap_or("-")
+                ))?;
             }
             Ok(())
         }
         Action::Revoke { place, which: Which { id: None, user, .. } } => {
-            let (store, mut ended) = (place.open().await?, 0);
-            let users = match user {
-                Some(email) => vec![account::find(&*store, &email).await.map_err(line)?],
-                None => store.list_users().await.map_err(line)?,
-            };
+            let (store, now_ms, mut ended) = (place.open().await?, SystemClock.now_ms(), 0);
+            // Of the live, because users of the app's own sign-in have no account.
+            let live = store.live_sessions(now_ms).await.map_err(line)?;
+            let mut users: BTreeSet<_> = live.into_iter().map(|session| session.user).collect();
+            if let Some(whose) = user {
+                match account::find(&*store, &whose).await {
+                    Ok(account) => users = BTreeSet::from([account.id]),
+                    Err(error @ AccountError::NoAccount) => {
+                        users.retain(|user| user.as_str() == whose);
+                        if users.is_empty() {
+                            return Err(line(error));
+                        }
+                    }
+                    Err(error) => return Err(line(error)),
+                }
+            }
             for user in users {
-                ended += store.end_sessions(&user.id, None, SystemClock.now_ms()).await.map_err(line)?;
+                ended += store.end_sessions(&user, None, now_ms).await.map_err(line)?;
             }
             print(format_args!("{ended} sessions have ended"))
         }

@@ -12,10 +12,11 @@ use tokio::task::JoinSet;
 
 use super::plan::{KEEP_MS, LEAD_MS, Plan};
 use super::*;
+use crate::claims::Claims;
 use crate::clock::{Clock, ManualClock};
 use crate::config::Config;
 use crate::random::{SessionId, UserId};
-use crate::store::{KeyState, PostgresStore, PostgresUrl, SqliteStore, Store, User};
+use crate::store::{KeyState, PostgresStore, PostgresUrl, SqliteStore, Store};
 use crate::token::Minter;
 use std::sync::Arc;
 
@@ -114,14 +115,7 @@ async fn run(plan: Plan, rotations: usize, store: Arc<dyn Store>) -> Outcome {
         servers.push(Server::start(plan, &masters, &store, clock).await);
     }
     let minter = Arc::new(Minter::new(&Config::default()));
-    let user = User {
-        id: UserId::random(),
-        email: "ada@example.test".to_owned(),
-        roles: Vec::new(),
-        permissions: Vec::new(),
-        claims: serde_json::Map::new(),
-        created_at: T0,
-    };
+    let user = UserId::random();
     let (mut outcome, mut kids, mut live) = (Outcome::default(), BTreeSet::new(), VecDeque::new());
     while outcome.rotations < rotations && outcome.rejections.is_empty() {
         // All at once: some read, and make what is due, while all sign.
@@ -138,7 +132,8 @@ async fn run(plan: Plan, rotations: usize, store: Arc<dyn Store>) -> Outcome {
             let dated_ms = server.clock.now_ms();
             mints.spawn(async move {
                 let ring = keeper.fresh().await.unwrap();
-                let body = minter.mint(&ring, &user, &SessionId::random(), dated_ms).unwrap();
+                let body =
+                    minter.mint(&ring, &user, &Claims::default(), &SessionId::random(), dated_ms).unwrap();
                 let last_ms = dated_ms - dated_ms % 1000 + LAST_MS; // tokens are dated in whole seconds
                 (body.token, last_ms, ring.kid().to_owned(), ring.signing().algorithm())
             });

@@ -6,7 +6,8 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use fiftyten::protocol::Code;
 
-use crate::cookie::{CookieSecret, Presented};
+use crate::cookie::Presented;
+use crate::opaque::OpaqueSecret;
 use crate::problem::Failure;
 use crate::server::Shared;
 use crate::store::{Found, Session, Store};
@@ -16,7 +17,7 @@ pub(crate) struct Caller {
     /// When the request was taken in hand, in ms: before anything was read.
     pub(crate) received_ms: u64,
     /// The cookie, if it has the form of one.
-    pub(crate) secret: Option<CookieSecret>,
+    pub(crate) secret: Option<OpaqueSecret>,
 }
 
 impl FromRequestParts<Arc<Shared>> for Caller {

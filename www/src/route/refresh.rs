@@ -39,9 +39,9 @@ pub(crate) async fn refresh(
         Failure::new(Code::BadRequest).detail(format!("the query is ?reason={words}&active=0|1"))
     })?;
     let found = caller.live(&shared).await?;
-    let (session, user) = (&found.session, &found.user);
+    let session = &found.session;
     let keys = shared.keys.fresh().await?;
-    let body = shared.minter.mint(&keys, user, &session.id, caller.received_ms)?;
+    let body = shared.minter.mint(&keys, &session.user, &found.claims, &session.id, caller.received_ms)?;
     if parameters.active == Flag::Yes {
         shared.activity.note(session, caller.received_ms);
     }

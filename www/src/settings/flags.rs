@@ -17,6 +17,9 @@ pub struct Flags {
     /// Address and port to listen at [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<String>,
+    /// Address and port for the calls of the app's own servers, unencrypted: best on loopback [default: nowhere]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub admin_listen: Option<String>,
     /// The origin that browsers see [default: http://localhost and the port]
     #[arg(long, value_name = "ORIGIN")]
     pub public_url: Option<String>,
@@ -76,6 +79,7 @@ impl Flags {
         let dangerous = self.dangerously_allow_insecure_http.then(|| "true".to_owned());
         let values = [
             ("listen", one(&self.listen)),
+            ("admin_listen", one(&self.admin_listen)),
             ("public_url", one(&self.public_url)),
             ("base_path", one(&self.base_path)),
             ("database", self.database.iter().map(|text| text.expose().clone()).collect()),

@@ -6,9 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 
 use super::{
-    Account, Found, KeySet, KeySetVersion, NewSession, Result, SecretHash, Session, Store, StoredKey, User,
+    Account, Found, KeySet, KeySetVersion, NewSession, Redemption, Result, SecretHash, Session, Store,
+    StoredKey, Ticket, User,
 };
-use crate::random::{SessionId, UserId};
+use crate::claims::ClaimsPatch;
+use crate::credential::Credential;
+use crate::random::{CredentialId, SessionId, UserId};
 use crate::secret::Secret;
 
 /// Any store, with its accesses counted: that is how it can be shown what does not touch it.
@@ -101,5 +104,49 @@ impl Store for Counted {
 
     async fn swap_keys(&self, seen: &KeySetVersion, keys: Vec<StoredKey>) -> Result<bool> {
         self.write().swap_keys(seen, keys).await
+    }
+
+    async fn add_credential(&self, credential: Credential, secret: SecretHash) -> Result<()> {
+        self.write().add_credential(credential, secret).await
+    }
+
+    async fn find_credential(&self, secret: &SecretHash) -> Result<Option<Credential>> {
+        self.read().find_credential(secret).await
+    }
+
+    async fn list_credentials(&self) -> Result<Vec<Credential>> {
+        self.read().list_credentials().await
+    }
+
+    async fn remove_credential(&self, id: &CredentialId) -> Result<bool> {
+        self.write().remove_credential(id).await
+    }
+
+    async fn live_sessions(&self, now: u64) -> Result<Vec<Session>> {
+        self.read().live_sessions(now).await
+    }
+
+    async fn set_claims(&self, id: &SessionId, claims: ClaimsPatch) -> Result<bool> {
+        self.write().set_claims(id, claims).await
+    }
+
+    async fn add_ticket(&self, ticket: Ticket, secret: SecretHash) -> Result<()> {
+        self.write().add_ticket(ticket, secret).await
+    }
+
+    async fn find_ticket(&self, secret: &SecretHash) -> Result<Option<Ticket>> {
+        self.read().find_ticket(secret).await
+    }
+
+    async fn redeem_ticket(&self, redemption: Redemption) -> Result<bool> {
+        self.write().redeem_ticket(redemption).await
+    }
+
+    async fn prune_tickets(&self, before: u64) -> Result<u64> {
+        self.write().prune_tickets(before).await
+    }
+
+    async fn ended_sessions(&self, since: u64) -> Result<Vec<(SessionId, u64)>> {
+        self.read().ended_sessions(since).await
     }
 }

@@ -16,10 +16,12 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use super::{
-    Account, Found, KeySet, KeySetVersion, NewSession, Result, SecretHash, Session, Store, StoreError,
-    StoredKey, User,
+    Account, Found, KeySet, KeySetVersion, NewSession, Redemption, Result, SecretHash, Session, Store,
+    StoreError, StoredKey, Ticket, User,
 };
-use crate::random::{SessionId, UserId};
+use crate::claims::ClaimsPatch;
+use crate::credential::Credential;
+use crate::random::{CredentialId, SessionId, UserId};
 use crate::secret::Secret;
 
 mod busy;
@@ -124,8 +126,10 @@ impl Store for PostgresStore {
 
     async fn end_sessions(&self, of: &UserId, except: Option<&SessionId>, at: u64) -> Result<u64> {
         let (except, at) = (Hidden(except.map(SessionId::as_str)), Hidden(signed(at)?));
-        let step = Step(statement::END_OTHERS, &[&Hidden(of.as_str()), &except, &at]);
-        Ok(self.pool.write(step, &[]).await?)
+        let of = Hidden(of.as_str());
+        let end = Step(statement::END_OTHERS, &[&of, &except, &at]);
+        // Once more at the end: a session that was just being opened by a ticket is there by then.
+        Ok(self.pool.write(end, &[Step(statement::VOID_TICKETS, &[&of]), end]).await?)
     }
 
     async fn list_sessions(&self, of: &UserId) -> Result<Vec<Session>> {
@@ -203,7 +207,7 @@ impl Store for PostgresStore {
         let change = Step(statement::SET_PASSWORD, &[&user, &hash]);
         // A statement of its own: it sees the sessions that were opened while the first one waited.
         let end = Step(statement::END_OTHERS, &[&user, &none, &at]);
-        Ok(self.pool.write(change, &[end]).await? == 1)
+        Ok(self.pool.write(change, &[Step(statement::VOID_TICKETS, &[&user]), end]).await? == 1)
     }
 
     async fn read_keys(&self) -> Result<KeySet> {
@@ -235,5 +239,107 @@ impl Store for PostgresStore {
             ],
         );
         Ok(self.pool.write(claim, &[remove, add]).await? == 1)
+    }
+
+    async fn add_credential(&self, credential: Credential, secret: SecretHash) -> Result<()> {
+        let step = Step(
+            statement::ADD_CREDENTIAL,
+            &[
+                &Hidden(&secret.0[..]),
+                &Hidden(credential.id.as_str()),
+                &Hidden(credential.scope.as_str()),
+                &Hidden(credential.name.as_str()),
+                &Hidden(signed(credential.created_at)?),
+            ],
+        );
+        Ok(self.pool.write(step, &[]).await.map(drop)?)
+    }
+
+    async fn find_credential(&self, secret: &SecretHash) -> Result<Option<Credential>> {
+        let rows = self.pool.read(row::FIND_CREDENTIAL, &[&Hidden(&secret.0[..])]).await?;
+        rows.first().map(row::credential).transpose()
+    }
+
+    async fn list_credentials(&self) -> Result<Vec<Credential>> {
+        self.pool.list(row::LIST_CREDENTIALS, &[]).await?.iter().map(row::credential).collect()
+    }
+
+    async fn remove_credential(&self, id: &CredentialId) -> Result<bool> {
+        let step = Step(statement::REMOVE_CREDENTIAL, &[&Hidden(id.as_str())]);
+        Ok(self.pool.write(step, &[]).await? == 1)
+    }
+
+    async fn live_sessions(&self, now: u64) -> Result<Vec<Session>> {
+        let rows = self.pool.list(row::LIVE_SESSIONS, &[&Hidden(signed(now)?)]).await?;
+        rows.iter().map(row::session).collect()
+    }
+
+    async fn set_claims(&self, id: &SessionId, claims: ClaimsPatch) -> Result<bool> {
+        let step = Step(
+            statement::SET_CLAIMS,
+            &[
+                &Hidden(id.as_str()),
+                &Hidden(claims.roles.as_ref().map(row::json).transpose()?),
+                &Hidden(claims.permissions.as_ref().map(row::json).transpose()?),
+                &Hidden(claims.own.as_ref().map(row::json).transpose()?),
+            ],
+        );
+        Ok(self.pool.write(step, &[]).await? == 1)
+    }
+
+    async fn add_ticket(&self, ticket: Ticket, secret: SecretHash) -> Result<()> {
+        let step = Step(
+            statement::ADD_TICKET,
+            &[
+                &Hidden(&secret.0[..]),
+                &Hidden(ticket.user.as_str()),
+                &Hidden(row::json(&ticket.claims.roles)?),
+                &Hidden(row::json(&ticket.claims.permissions)?),
+                &Hidden(row::json(&ticket.claims.own)?),
+                &Hidden(signed(ticket.expires_at)?),
+            ],
+        );
+        Ok(self.pool.write(step, &[]).await.map(drop)?)
+    }
+
+    async fn find_ticket(&self, secret: &SecretHash) -> Result<Option<Ticket>> {
+        let rows = self.pool.read(row::FIND_TICKET, &[&Hidden(&secret.0[..])]).await?;
+        rows.first().map(row::ticket).transpose()
+    }
+
+    async fn redeem_ticket(&self, redemption: Redemption) -> Result<bool> {
+        let session = &redemption.session;
+        let (secret, at) = (Hidden(&redemption.secret.0[..]), Hidden(signed(session.created_at)?));
+        let open = Step(
+            statement::OPEN_BY_TICKET,
+            &[
+                &secret,
+                &Hidden(session.id.as_str()),
+                &Hidden(session.user.as_str()),
+                &at,
+                &Hidden(signed(session.last_active_at)?),
+                &Hidden(signed(session.expires_at)?),
+                &Hidden(session.ended_at.map(signed).transpose()?),
+                &Hidden(session.user_agent.as_deref()),
+                &Hidden(&redemption.ticket.0[..]),
+            ],
+        );
+        let replaced = redemption.replaces.as_ref().map(|old| Hidden(&old.0[..]));
+        let opened = match &replaced {
+            None => self.pool.write(open, &[]).await?,
+            Some(old) => {
+                self.pool.write(open, &[Step(statement::END_BY_SECRET, &[old, &at, &secret])]).await?
+            }
+        };
+        Ok(opened == 1)
+    }
+
+    async fn prune_tickets(&self, before: u64) -> Result<u64> {
+        Ok(self.pool.write(Step(statement::PRUNE_TICKETS, &[&Hidden(signed(before)?)]), &[]).await?)
+    }
+
+    async fn ended_sessions(&self, since: u64) -> Result<Vec<(SessionId, u64)>> {
+        let rows = self.pool.list(row::ENDED_SESSIONS, &[&Hidden(signed(since)?)]).await?;
+        rows.iter().map(row::end).collect()
     }
 }

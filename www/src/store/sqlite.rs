@@ -11,10 +11,12 @@ use async_trait::async_trait;
 use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::{
-    Account, Found, KeySet, KeySetVersion, NewSession, Result, SecretHash, Session, Store, StoreError,
-    StoredKey, User,
+    Account, Found, KeySet, KeySetVersion, NewSession, Redemption, Result, SecretHash, Session, Store,
+    StoreError, StoredKey, Ticket, User,
 };
-use crate::random::{SessionId, UserId};
+use crate::claims::ClaimsPatch;
+use crate::credential::Credential;
+use crate::random::{CredentialId, SessionId, UserId};
 use crate::secret::Secret;
 
 mod backup;
@@ -100,6 +102,21 @@ const OPEN: &str = "INSERT INTO sessions
      (secret_hash, id, user_id, created_at, last_active_at, expires_at, ended_at, user_agent)
      SELECT ?1, ?2, id, ?4, ?5, ?6, ?7, ?8 FROM users WHERE id = ?3 AND credentials = ?9";
 
+const VOID_TICKETS: &str = "DELETE FROM tickets WHERE user_id = ?1";
+
+const OPEN_BY_TICKET: &str = "INSERT INTO sessions
+     (secret_hash, id, user_id, created_at, last_active_at, expires_at, ended_at, user_agent,
+      roles, permissions, claims)
+     SELECT ?1, ?2, user_id, ?4, ?5, ?6, ?7, ?8, roles, permissions, claims
+     FROM tickets WHERE secret_hash = ?9 AND user_id = ?3 AND expires_at > ?4";
+
+const ADD_TICKET: &str = "INSERT INTO tickets (secret_hash, user_id, roles, permissions, claims, expires_at)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+
+const SET_CLAIMS: &str = "UPDATE sessions SET
+     roles = coalesce(?2, roles), permissions = coalesce(?3, permissions), claims = coalesce(?4, claims)
+     WHERE id = ?1 AND ended_at IS NULL";
+
 const RECORD_ACTIVITY: &str = "UPDATE sessions SET last_active_at = ?2
      WHERE id = ?1 AND last_active_at < ?2 AND ended_at IS NULL";
 
@@ -118,6 +135,9 @@ const CLAIM_KEYS: &str = "UPDATE key_set SET version = ?2 WHERE version = ?1";
 const ADD_KEY: &str = "INSERT INTO signing_keys
      (kid, algorithm, private_key, is_sealed, public_key, state, created_at, changed_at)
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+
+const ADD_CREDENTIAL: &str = "INSERT INTO api_credentials (secret_hash, id, scope, name, created_at)
+     VALUES (?1, ?2, ?3, ?4, ?5)";
 
 #[async_trait]
 impl Store for SqliteStore {
@@ -171,6 +191,7 @@ impl Store for SqliteStore {
         let (of, except) = (of.clone(), except.cloned());
         self.write(move |t| {
             let except = except.as_ref().map(SessionId::as_str);
+            t.prepare_cached(VOID_TICKETS)?.execute([of.as_str()])?;
             Ok(t.prepare_cached(END_OTHERS)?.execute(params![of.as_str(), except, at])? as u64)
         })
         .await
@@ -243,6 +264,7 @@ impl Store for SqliteStore {
         let user = user.clone();
         self.write(move |t| {
             let changed = t.prepare_cached(SET_PASSWORD)?.execute(params![user.as_str(), hash.expose()])?;
+            t.prepare_cached(VOID_TICKETS)?.execute([user.as_str()])?;
             t.prepare_cached(END_OTHERS)?.execute(params![user.as_str(), None::<&str>, at])?;
             Ok(changed == 1)
         })
@@ -282,6 +304,125 @@ impl Store for SqliteStore {
                 ])?;
             }
             Ok(true)
+        })
+        .await
+    }
+
+    async fn add_credential(&self, credential: Credential, secret: SecretHash) -> Result<()> {
+        self.write(move |t| {
+            t.prepare_cached(ADD_CREDENTIAL)?.execute(params![
+                secret.0,
+                credential.id.as_str(),
+                credential.scope.as_str(),
+                credential.name,
+                credential.created_at,
+            ])?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn find_credential(&self, secret: &SecretHash) -> Result<Option<Credential>> {
+        let secret = *secret;
+        self.read(move |c| {
+            let mut statement = c.prepare_cached(row::FIND_CREDENTIAL)?;
+            statement.query_row([secret.0], row::credential).optional()?.transpose()
+        })
+        .await
+    }
+
+    async fn list_credentials(&self) -> Result<Vec<Credential>> {
+        self.read(|c| c.prepare_cached(row::LIST_CREDENTIALS)?.query_map([], row::credential)?.flatten_rows())
+            .await
+    }
+
+    async fn remove_credential(&self, id: &CredentialId) -> Result<bool> {
+        let id = id.clone();
+        self.write(move |t| {
+            Ok(t.prepare_cached("DELETE FROM api_credentials WHERE id = ?1")?.execute([id.as_str()])? == 1)
+        })
+        .await
+    }
+
+    async fn live_sessions(&self, now: u64) -> Result<Vec<Session>> {
+        self.read(move |c| {
+            c.prepare_cached(row::LIVE_SESSIONS)?.query_map([now], row::session)?.flatten_rows()
+        })
+        .await
+    }
+
+    async fn set_claims(&self, id: &SessionId, claims: ClaimsPatch) -> Result<bool> {
+        let id = id.clone();
+        self.write(move |t| {
+            let changed = t.prepare_cached(SET_CLAIMS)?.execute(params![
+                id.as_str(),
+                claims.roles.as_ref().map(row::json).transpose()?,
+                claims.permissions.as_ref().map(row::json).transpose()?,
+                claims.own.as_ref().map(row::json).transpose()?,
+            ])?;
+            Ok(changed == 1)
+        })
+        .await
+    }
+
+    async fn add_ticket(&self, ticket: Ticket, secret: SecretHash) -> Result<()> {
+        self.write(move |t| {
+            t.prepare_cached(ADD_TICKET)?.execute(params![
+                secret.0,
+                ticket.user.as_str(),
+                row::json(&ticket.claims.roles)?,
+                row::json(&ticket.claims.permissions)?,
+                row::json(&ticket.claims.own)?,
+                ticket.expires_at,
+            ])?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn find_ticket(&self, secret: &SecretHash) -> Result<Option<Ticket>> {
+        let secret = *secret;
+        self.read(move |c| {
+            c.prepare_cached(row::FIND_TICKET)?.query_row([secret.0], row::ticket).optional()?.transpose()
+        })
+        .await
+    }
+
+    async fn redeem_ticket(&self, redemption: Redemption) -> Result<bool> {
+        self.write(move |t| {
+            let Redemption { ticket, session, secret, replaces } = redemption;
+            let opened = t.prepare_cached(OPEN_BY_TICKET)?.execute(params![
+                secret.0,
+                session.id.as_str(),
+                session.user.as_str(),
+                session.created_at,
+                session.last_active_at,
+                session.expires_at,
+                session.ended_at,
+                session.user_agent,
+                ticket.0,
+            ])?;
+            if opened == 1 {
+                t.prepare_cached("DELETE FROM tickets WHERE secret_hash = ?1")?.execute([ticket.0])?;
+                if let Some(old) = replaces {
+                    t.prepare_cached(END_BY_SECRET)?.execute(params![old.0, session.created_at])?;
+                }
+            }
+            Ok(opened == 1)
+        })
+        .await
+    }
+
+    async fn prune_tickets(&self, before: u64) -> Result<u64> {
+        self.write(move |t| {
+            Ok(t.prepare_cached("DELETE FROM tickets WHERE expires_at < ?1")?.execute([before])? as u64)
+        })
+        .await
+    }
+
+    async fn ended_sessions(&self, since: u64) -> Result<Vec<(SessionId, u64)>> {
+        self.read(move |c| {
+            c.prepare_cached(row::ENDED_SESSIONS)?.query_map([since], row::end)?.flatten_rows()
         })
         .await
     }

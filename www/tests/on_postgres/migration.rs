@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fiftyten_server::store::{KeySet, KeyState, PostgresStore, PostgresUrl, Store};
+use fiftyten_server::store::{KeySet, KeyState, PostgresStore, PostgresUrl, SecretHash, Store};
 use tokio::task::JoinSet;
 
 use crate::cluster::Cluster;
@@ -51,7 +51,7 @@ async fn one_migrates_and_makes_the_keys_and_all_start() {
         all_have_the_same_keys(&stores).await;
         let row = cluster.superuser(&url).await;
         let row = row.query_one("SELECT count(*), max(version) FROM fiftyten_schema", &[]).await.unwrap();
-        assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (2, 2));
+        assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (3, 3));
     }
 }
 
@@ -109,4 +109,28 @@ async fn keys_of_an_earlier_version_are_kept() {
     assert_eq!((key.private.expose(), &key.public), (&vec![7], &vec![8]));
     assert_eq!((key.created_at, key.changed_at), (5, 5), "its age counts from when it was made");
     assert!(super::open(&url).await.swap_keys(&version, keys).await.unwrap());
+}
+
+#[tokio::test]
+async fn sessions_of_an_earlier_version_are_kept() {
+    let cluster = Cluster::shared();
+    let url = cluster.database().await;
+    let old = format!(
+        "SET ROLE {};
+         {}
+         {}
+         INSERT INTO fiftyten_schema (version) VALUES (1), (2);
+         INSERT INTO users VALUES ('u', 'ada@example.test', '$hash', 0, '[\"clerk\"]', '[]', '{{}}', 1);
+         INSERT INTO sessions VALUES ('\\x{}', '{}', 'u', 1, 2, 3, NULL, 'Browser/1.0')",
+        crate::cluster::OWNER,
+        include_str!("../../migrations/postgres/0001_start.sql"),
+        include_str!("../../migrations/postgres/0002_keys.sql"),
+        "07".repeat(32),
+        "a".repeat(32),
+    );
+    cluster.superuser(&url).await.batch_execute(&old).await.unwrap();
+    let store = super::open(&url).await;
+    let found = store.find_session(&SecretHash([7; 32])).await.unwrap().unwrap();
+    assert_eq!((found.session.user.as_str(), found.session.expires_at), ("u", 3));
+    assert_eq!(found.claims.roles, ["clerk"], "as in the account");
 }

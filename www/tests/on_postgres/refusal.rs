@@ -81,7 +81,7 @@ async fn a_database_of_a_newer_version_is_left_alone() {
     let other = cluster.superuser(&url).await;
     other.batch_execute("INSERT INTO fiftyten_schema (version) VALUES (99)").await.unwrap();
     let line = refusal(&url).await;
-    assert!(line.contains("newer fiftyten-server (schema 99; this one knows up to 2)"), "{line}");
+    assert!(line.contains("newer fiftyten-server (schema 99; this one knows up to 3)"), "{line}");
 }
 
 #[tokio::test]

@@ -17,6 +17,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Process {
     child: Child,
     pub(crate) address: SocketAddr,
+    /// Where it listens to the app's own servers, if it was told to.
+    pub(crate) admin: Option<SocketAddr>,
     log: Arc<Mutex<String>>,
     reader: Option<thread::JoinHandle<()>>,
 }
@@ -40,11 +42,12 @@ impl Process {
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let log = Arc::new(Mutex::new(String::new()));
-        let mut address = None;
+        let (mut address, mut admin) = (None, None);
         while address.is_none() {
             let line = lines.next().expect("the server says that it listens").unwrap();
             let entry: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"));
-            address = entry["address"].as_str().map(|address| address.parse().unwrap());
+            let read = |name: &str| entry[name].as_str().map(|address| address.parse().unwrap());
+            (address, admin) = (read("address"), admin.or(read("admin_address")));
             log.lock().unwrap().push_str(&line);
         }
         let rest = Arc::clone(&log);
@@ -55,7 +58,7 @@ impl Process {
                 log.push('\n');
             }
         });
-        Self { child, address: address.unwrap(), log, reader: Some(reader) }
+        Self { child, address: address.unwrap(), admin, log, reader: Some(reader) }
     }
 
     pub(crate) fn client(&self) -> Client {

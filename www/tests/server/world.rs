@@ -9,13 +9,15 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use fiftyten_server::account::{self, NewAccount};
+use fiftyten_server::claims::ClaimsPatch;
 use fiftyten_server::clock::{Clock, ManualClock};
+use fiftyten_server::credential::{self, Credential, Scope};
 use fiftyten_server::protocol::{Problem, RefreshBody};
 use fiftyten_server::store::{
-    Account, Found, KeySet, KeySetVersion, NewSession, Result, SecretHash, Session, SqliteStore, Store,
-    StoreError, StoredKey, User,
+    Account, Found, KeySet, KeySetVersion, NewSession, Redemption, Result, SecretHash, Session, SqliteStore,
+    Store, StoreError, StoredKey, Ticket, User,
 };
-use fiftyten_server::{Config, Secret, Server, SessionId, UserId};
+use fiftyten_server::{Config, CredentialId, Secret, Server, SessionId, UserId};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -56,6 +58,17 @@ impl World {
 
     pub(crate) fn router(&self) -> Router {
         self.server.router()
+    }
+
+    /// A credential as the `Authorization` header has it.
+    pub(crate) async fn credential(&self, scope: Scope) -> String {
+        let (_, secret) = credential::add(&*self.store, scope, "test", NOW).await.unwrap();
+        format!("Bearer {}", secret.expose())
+    }
+
+    /// A call of the admin listener.
+    pub(crate) async fn admin(&self, request: Request<Body>) -> Answer {
+        answer(self.server.admin_router(), request).await
     }
 
     pub(crate) async fn call(&self, request: Request<Body>) -> Answer {
@@ -233,7 +246,7 @@ pub(crate) struct TestStore {
     fault: AtomicU8,
     /// How long the clock moves on while a session is read, in ms.
     slow_read_ms: AtomicU64,
-    /// Runs once, after an account or a session was read and before the server sees it.
+    /// Runs once, after an account, a session or those that ended were read and before the server sees it.
     after_read: Mutex<Option<Hook>>,
     /// Batches of activity that were written, each with its time.
     pub(crate) activity: Mutex<Vec<Batch>>,
@@ -381,5 +394,51 @@ impl Store for TestStore {
     async fn swap_keys(&self, seen: &KeySetVersion, keys: Vec<StoredKey>) -> Result<bool> {
         self.keys()?;
         self.write()?.swap_keys(seen, keys).await
+    }
+
+    async fn add_credential(&self, credential: Credential, secret: SecretHash) -> Result<()> {
+        self.write()?.add_credential(credential, secret).await
+    }
+
+    async fn find_credential(&self, secret: &SecretHash) -> Result<Option<Credential>> {
+        self.read()?.find_credential(secret).await
+    }
+
+    async fn list_credentials(&self) -> Result<Vec<Credential>> {
+        self.read()?.list_credentials().await
+    }
+
+    async fn remove_credential(&self, id: &CredentialId) -> Result<bool> {
+        self.write()?.remove_credential(id).await
+    }
+
+    async fn live_sessions(&self, now: u64) -> Result<Vec<Session>> {
+        self.read()?.live_sessions(now).await
+    }
+
+    async fn set_claims(&self, id: &SessionId, claims: ClaimsPatch) -> Result<bool> {
+        self.write()?.set_claims(id, claims).await
+    }
+
+    async fn add_ticket(&self, ticket: Ticket, secret: SecretHash) -> Result<()> {
+        self.write()?.add_ticket(ticket, secret).await
+    }
+
+    async fn find_ticket(&self, secret: &SecretHash) -> Result<Option<Ticket>> {
+        self.read()?.find_ticket(secret).await
+    }
+
+    async fn redeem_ticket(&self, redemption: Redemption) -> Result<bool> {
+        self.write()?.redeem_ticket(redemption).await
+    }
+
+    async fn prune_tickets(&self, before: u64) -> Result<u64> {
+        self.in_background(self.write()?.prune_tickets(before)).await
+    }
+
+    async fn ended_sessions(&self, since: u64) -> Result<Vec<(SessionId, u64)>> {
+        let ended = self.read()?.ended_sessions(since).await;
+        self.have_read().await;
+        ended
     }
 }

@@ -5,11 +5,13 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use fiftyten_server::claims::{Claims, ClaimsPatch};
+use fiftyten_server::credential::{Credential, Scope};
 use fiftyten_server::store::{
-    Account, KeySet, KeySetVersion, KeyState, NewSession, SecretHash, Session, Store, StoreError, StoredKey,
-    User,
+    Account, KeySet, KeySetVersion, KeyState, NewSession, Redemption, SecretHash, Session, Store, StoreError,
+    StoredKey, Ticket, User,
 };
-use fiftyten_server::{Secret, SessionId, UserId};
+use fiftyten_server::{CredentialId, Secret, SessionId, UserId};
 use serde_json::json;
 
 pub(crate) const T0: u64 = 1_800_000_000_000;
@@ -35,6 +37,14 @@ where
     pruning_forgets_what_is_long_over_and_nothing_else(&open).await;
     writes_are_seen_by_every_opener_at_once(&open).await;
     many_at_once_all_succeed(&open).await;
+    credentials_are_found_by_their_hash_until_they_are_removed(&open).await;
+    a_ticket_opens_one_session_with_its_claims(&open).await;
+    a_ticket_that_is_not_good_changes_nothing(&open).await;
+    of_many_that_use_a_ticket_at_once_one_does(&open).await;
+    ending_a_users_sessions_voids_the_users_tickets(&open).await;
+    claims_of_a_session_come_before_those_of_the_account(&open).await;
+    the_live_are_listed_whoever_they_are(&open).await;
+    those_that_ended_are_found_by_when(&open).await;
 }
 
 async fn keys_are_swapped_by_who_has_seen_the_last_ones<O: Future<Output = Arc<dyn Store>>>(
@@ -161,7 +171,7 @@ async fn a_session_is_found_by_its_hash_with_its_user<O: Future<Output = Arc<dyn
     let store = open().await;
     let found = store.find_session(&secret).await.unwrap().unwrap();
     assert_eq!(found.session, session);
-    assert_eq!(found.user, user);
+    assert_eq!(found.claims, Claims::from(user));
     assert!(store.find_session(&SecretHash([0; 32])).await.unwrap().is_none());
 }
 
@@ -316,6 +326,202 @@ async fn many_at_once_all_succeed<O: Future<Output = Arc<dyn Store>>>(open: &imp
     assert_eq!(one.list_sessions(&user.id).await.unwrap().len(), 64);
 }
 
+async fn credentials_are_found_by_their_hash_until_they_are_removed<O: Future<Output = Arc<dyn Store>>>(
+    open: &impl Fn() -> O,
+) {
+    let store = open().await;
+    let made: Vec<_> = (0..3)
+        .map(|n| Credential {
+            id: CredentialId::random(),
+            scope: if n == 1 { Scope::Feed } else { Scope::Admin },
+            name: format!("Ω {n}"),
+            created_at: T0 + n,
+        })
+        .collect();
+    for (n, credential) in made.iter().enumerate() {
+        store.add_credential(credential.clone(), SecretHash([n as u8; 32])).await.unwrap();
+    }
+    assert!(store.add_credential(made[0].clone(), SecretHash([9; 32])).await.is_err(), "an id is one's own");
+    drop(store);
+    let (store, other) = (open().await, open().await);
+    assert_eq!(store.list_credentials().await.unwrap(), made);
+    assert_eq!(store.find_credential(&SecretHash([1; 32])).await.unwrap().as_ref(), Some(&made[1]));
+    assert_eq!(store.find_credential(&SecretHash([9; 32])).await.unwrap(), None);
+    assert!(other.remove_credential(&made[1].id).await.unwrap());
+    assert!(!other.remove_credential(&made[1].id).await.unwrap());
+    assert_eq!(store.find_credential(&SecretHash([1; 32])).await.unwrap(), None);
+    assert_eq!(store.list_credentials().await.unwrap(), [made[0].clone(), made[2].clone()]);
+}
+
+async fn a_ticket_opens_one_session_with_its_claims<O: Future<Output = Arc<dyn Store>>>(
+    open: &impl Fn() -> O,
+) {
+    let store = open().await;
+    let user = add_user(&*store, "before@example.test").await;
+    let (_, old) = open_session(&*store, &user, T0).await;
+    let (ticket, hash) = add_ticket(&*store, "auth0|7", T0 + 60_000).await;
+    drop(store);
+    let store = open().await;
+    assert_eq!(store.find_ticket(&hash).await.unwrap().as_ref(), Some(&ticket));
+    assert_eq!(store.find_ticket(&SecretHash([0; 32])).await.unwrap(), None);
+    let (session, secret) = session_of(&ticket.user, T0 + 59_999);
+    let redemption = Redemption { ticket: hash, session: session.clone(), secret, replaces: Some(old) };
+    assert!(store.redeem_ticket(redemption).await.unwrap());
+    drop(store);
+    let store = open().await;
+    let found = store.find_session(&secret).await.unwrap().unwrap();
+    assert_eq!((found.session, found.claims), (session.clone(), ticket.claims.clone()));
+    assert_eq!(ended_at(&*store, &old).await, Some(T0 + 59_999));
+    assert_eq!(store.list_sessions(&ticket.user).await.unwrap(), std::slice::from_ref(&session));
+
+    assert_eq!(store.find_ticket(&hash).await.unwrap(), None, "it is used up");
+    let (_, live) = open_session(&*store, &user, T0).await;
+    let (again, second) = session_of(&ticket.user, T0);
+    let replay = Redemption { ticket: hash, session: again, secret: second, replaces: Some(live) };
+    assert!(!store.redeem_ticket(replay).await.unwrap());
+    assert!(store.find_session(&second).await.unwrap().is_none());
+    assert_eq!(ended_at(&*store, &live).await, None, "a replay changes nothing");
+    assert!(store.end_session(&session.id, Some(&ticket.user), T0 + 60_000).await.unwrap());
+    assert_eq!(ended_at(&*store, &secret).await, Some(T0 + 60_000));
+}
+
+async fn a_ticket_that_is_not_good_changes_nothing<O: Future<Output = Arc<dyn Store>>>(
+    open: &impl Fn() -> O,
+) {
+    let store = open().await;
+    let user = add_user(&*store, "expired@example.test").await;
+    let (_, live) = open_session(&*store, &user, T0).await;
+    let (ticket, hash) = add_ticket(&*store, "expired", T0 + 60_000).await;
+    let stranger = UserId::parse("stranger").unwrap();
+    for (user, now) in [(&ticket.user, T0 + 60_000), (&ticket.user, T0 + HOUR), (&stranger, T0)] {
+        let (session, secret) = session_of(user, now);
+        let late = Redemption { ticket: hash, session, secret, replaces: Some(live) };
+        assert!(!store.redeem_ticket(late).await.unwrap());
+        assert!(store.find_session(&secret).await.unwrap().is_none());
+        assert_eq!(ended_at(&*store, &live).await, None);
+    }
+    assert!(store.find_ticket(&hash).await.unwrap().is_some(), "whoever came for another has not used it up");
+    assert_eq!(store.prune_tickets(T0 + 60_000).await.unwrap(), 0);
+    assert_eq!(store.prune_tickets(T0 + 60_001).await.unwrap(), 1);
+    assert_eq!(store.find_ticket(&hash).await.unwrap(), None);
+}
+
+pub(crate) async fn of_many_that_use_a_ticket_at_once_one_does<O: Future<Output = Arc<dyn Store>>>(
+    open: &impl Fn() -> O,
+) {
+    let stores = [open().await, open().await];
+    for round in 0..10 {
+        let (ticket, hash) = add_ticket(&*stores[0], &format!("race{round}"), T0 + 60_000).await;
+        let tasks: Vec<_> = (0..8)
+            .map(|number| {
+                let (store, user) = (Arc::clone(&stores[number % 2]), ticket.user.clone());
+                tokio::spawn(async move {
+                    let (session, secret) = session_of(&user, T0);
+                    let new = Redemption { ticket: hash, session, secret, replaces: None };
+                    store.redeem_ticket(new).await.unwrap()
+                })
+            })
+            .collect();
+        let mut opened = 0;
+        for task in tasks {
+            opened += u32::from(task.await.unwrap());
+        }
+        assert_eq!(opened, 1);
+        assert_eq!(stores[0].list_sessions(&ticket.user).await.unwrap().len(), 1);
+    }
+}
+
+async fn ending_a_users_sessions_voids_the_users_tickets<O: Future<Output = Arc<dyn Store>>>(
+    open: &impl Fn() -> O,
+) {
+    let store = open().await;
+    let user = add_user(&*store, "void@example.test").await;
+    let (other, bystander) = add_ticket(&*store, "bystander", T0 + 60_000).await;
+    for round in 0..2 {
+        let (_, hash) = add_ticket(&*store, user.id.as_str(), T0 + 60_000).await;
+        if round == 0 {
+            store.end_sessions(&user.id, None, T0).await.unwrap();
+        } else {
+            assert!(store.set_password(&user.id, Secret::new("$new".to_owned()), T0).await.unwrap());
+        }
+        assert_eq!(store.find_ticket(&hash).await.unwrap(), None);
+    }
+    assert_eq!(store.find_ticket(&bystander).await.unwrap(), Some(other));
+}
+
+async fn claims_of_a_session_come_before_those_of_the_account<O: Future<Output = Arc<dyn Store>>>(
+    open: &impl Fn() -> O,
+) {
+    let store = open().await;
+    let user = add_user(&*store, "claims@example.test").await;
+    let (session, secret) = open_session(&*store, &user, T0).await;
+    let (_, other) = open_session(&*store, &user, T0).await;
+    let roles = ClaimsPatch { roles: Some(vec!["owner".to_owned()]), ..ClaimsPatch::default() };
+    assert!(store.set_claims(&session.id, roles.clone()).await.unwrap());
+    let of_account = Claims::from(user);
+    let expected = Claims { roles: vec!["owner".to_owned()], ..of_account.clone() };
+    let claims = async |store: &dyn Store, secret| store.find_session(secret).await.unwrap().unwrap().claims;
+    assert_eq!(claims(&*store, &secret).await, expected, "what was not named is as before");
+    let all =
+        ClaimsPatch { permissions: Some(Vec::new()), own: Some(serde_json::Map::new()), ..roles.clone() };
+    assert!(store.set_claims(&session.id, all).await.unwrap());
+    drop(store);
+    let store = open().await;
+    let expected = Claims { roles: vec!["owner".to_owned()], ..Claims::default() };
+    assert_eq!(claims(&*store, &secret).await, expected);
+    assert_eq!(claims(&*store, &other).await, of_account, "the user's other session has the account's");
+    assert!(!store.set_claims(&SessionId::random(), roles.clone()).await.unwrap());
+    store.end_session(&session.id, None, T0 + 1).await.unwrap();
+    assert!(!store.set_claims(&session.id, roles).await.unwrap(), "it has ended");
+}
+
+async fn the_live_are_listed_whoever_they_are<O: Future<Output = Arc<dyn Store>>>(open: &impl Fn() -> O) {
+    let store = open().await;
+    let user = add_user(&*store, "live@example.test").await;
+    let late = T0 + 1000 * HOUR;
+    let (with_account, _) = open_session(&*store, &user, late).await;
+    let (ended, _) = open_session(&*store, &user, late).await;
+    store.end_session(&ended.id, None, late).await.unwrap();
+    let (ticket, hash) = add_ticket(&*store, "live", late + 60_000).await;
+    let (without, secret) = session_of(&ticket.user, late + 1);
+    let new = Redemption { ticket: hash, session: without.clone(), secret, replaces: None };
+    assert!(store.redeem_ticket(new).await.unwrap());
+    assert_eq!(store.live_sessions(late + HOUR - 1).await.unwrap(), [without.clone(), with_account]);
+    assert_eq!(store.live_sessions(late + HOUR).await.unwrap(), [without]);
+    assert_eq!(store.live_sessions(late + HOUR + 1).await.unwrap(), []);
+}
+
+async fn those_that_ended_are_found_by_when<O: Future<Output = Arc<dyn Store>>>(open: &impl Fn() -> O) {
+    let (one, other) = (open().await, open().await);
+    let user = add_user(&*one, "ended@example.test").await;
+    let late = T0 + 2000 * HOUR;
+    let mut ended = Vec::new();
+    for at in [late + 2, late, late + 1] {
+        let (session, _) = open_session(&*one, &user, late).await;
+        assert!(one.end_session(&session.id, None, at).await.unwrap());
+        ended.push((session.id, at));
+    }
+    open_session(&*one, &user, late).await;
+    ended.sort_by_key(|(_, at)| *at);
+    assert_eq!(other.ended_sessions(late).await.unwrap(), ended);
+    assert_eq!(other.ended_sessions(late + 1).await.unwrap(), ended[1..]);
+    assert_eq!(other.ended_sessions(late + 3).await.unwrap(), []);
+}
+
+/// A ticket, and its hash.
+pub(crate) async fn add_ticket(store: &dyn Store, user: &str, expires_at: u64) -> (Ticket, SecretHash) {
+    let own = json!({ "plan": "Ω", "nested": { "a": [1, null] } });
+    let claims = Claims {
+        roles: vec!["editor".to_owned()],
+        permissions: vec!["posts:write".to_owned()],
+        own: own.as_object().cloned().unwrap(),
+    };
+    let ticket = Ticket { user: UserId::parse(user).unwrap(), claims, expires_at };
+    let (_, hash) = session_of(&ticket.user, T0);
+    store.add_ticket(ticket.clone(), hash).await.unwrap();
+    (ticket, hash)
+}
+
 pub(crate) async fn add_user(store: &dyn Store, email: &str) -> User {
     let account = account(email);
     let user = account.user.clone();
@@ -340,12 +546,16 @@ fn account(email: &str) -> Account {
 }
 
 pub(crate) fn session(user: &User, now: u64) -> (Session, SecretHash) {
+    session_of(&user.id, now)
+}
+
+pub(crate) fn session_of(user: &UserId, now: u64) -> (Session, SecretHash) {
     let id = SessionId::random();
     let mut secret = [0; 32];
     secret.copy_from_slice(id.as_str().as_bytes());
     let session = Session {
         id,
-        user: user.id.clone(),
+        user: user.clone(),
         created_at: now,
         last_active_at: now,
         expires_at: now + HOUR,

@@ -28,9 +28,10 @@ const NOW: i64 = 1_800_000_000;
 const SESSIONS: u64 = 100_000;
 
 /// What is measured, in the order of the table. The others are multiples of the first.
-const CASES: [(&str, &str); 10] = [
+const CASES: [(&str, &str); 11] = [
     ("verify", "fiftyten-verify: a token, all checks"),
     ("cached", "fiftyten-verify: a token that is in the cache"),
+    ("followed", "the same, with a revocation feed (feature feed)"),
     ("aws_lc_parsed", "aws-lc-rs: its signature alone, key parsed"),
     ("aws_lc", "aws-lc-rs: its signature alone, key as bytes"),
     ("ring", "ring: its signature alone"),
@@ -76,6 +77,21 @@ fn tokens(criterion: &mut Criterion) {
         bench.iter(|| caching.verify_at(black_box(&token), now).unwrap());
     });
 
+    #[cfg(feature = "feed")]
+    {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let _entered = runtime.enter();
+        let following = caching.clone().with_feed(fiftyten_verify::RevocationFeed::new(feed(), "x")).unwrap();
+        while !following.feed().unwrap().is_current {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        criterion.bench_function("followed", |bench| {
+            bench.iter(|| following.verify_at(black_box(&token), now).unwrap());
+        });
+        let status = following.feed().unwrap();
+        assert_eq!((status.sessions, status.unchecked), (10_000, 0));
+    }
+
     let (signed, signature) = token.rsplit_once('.').unwrap();
     let signature = Signature::from_slice(&Base64UrlUnpadded::decode_vec(signature).unwrap()).unwrap();
     let message = signed.as_bytes();
@@ -97,6 +113,31 @@ fn tokens(criterion: &mut Criterion) {
             token
         });
     });
+}
+
+/// The address of a feed that tells of ten thousand sessions, and then only that it is there.
+#[cfg(feature = "feed")]
+fn feed() -> String {
+    use std::io::{Read, Write};
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 4096]).unwrap();
+        let mut text = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n\
+            event: start\ndata: {\"token_lifetime_ms\":60000}\n\n"
+            .to_owned();
+        for ids in (0..10_000).collect::<Vec<_>>().chunks(200) {
+            let ids: Vec<_> = ids.iter().map(|id| format!("{id:032x}")).collect();
+            text.push_str(&format!("event: ended\ndata: {}\n\n", json!({ "sessions": ids })));
+        }
+        while stream.write_all(text.as_bytes()).is_ok() {
+            text = "event: heartbeat\ndata: {}\n\n".to_owned();
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    });
+    url
 }
 
 /// The signature alone, with the libraries that are written in C and assembly.

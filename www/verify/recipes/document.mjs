@@ -1,21 +1,22 @@
-// The code of RECIPES.md, as it stands there.
+// The code of a document, as it stands there.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 
-const TEXT = readFileSync(new URL('../RECIPES.md', import.meta.url), 'utf8');
+const RECIPES = new URL('../RECIPES.md', import.meta.url);
 
 // The code blocks of one language, in their order, with `replacements` made in each: [what, by what], where
 // every `what` must be there, or the recipe would not be about what is tested.
-export function code(language, index, replacements) {
-  const blocks = [...TEXT.matchAll(/^```(\w+)\n(.*?)^```$/gms)].filter(([, name]) => name === language);
-  assert.ok(blocks[index], `RECIPES.md has ${blocks.length} blocks of ${language}`);
-  let [, , text] = blocks[index];
+export function code(language, index, replacements, document = RECIPES) {
+  const text = readFileSync(document, 'utf8');
+  const blocks = [...text.matchAll(/^```(\w+)\n(.*?)^```$/gms)].filter(([, name]) => name === language);
+  assert.ok(blocks[index], `${document} has ${blocks.length} blocks of ${language}`);
+  let [, , block] = blocks[index];
   for (const [what, by] of replacements) {
-    assert.ok(text.includes(what), `the ${language} recipe does not have ${what}`);
-    text = text.replaceAll(what, by);
+    assert.ok(block.includes(what), `the ${language} recipe does not have ${what}`);
+    block = block.replaceAll(what, by);
   }
-  return text;
+  return block;
 }
 
 export const ORIGIN = 'https://app.example';

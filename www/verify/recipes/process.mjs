@@ -45,6 +45,17 @@ export async function run(program, args, { input = '', ...options } = {}) {
   if (code !== 0) throw new Error(`${program} ended with ${code}`);
 }
 
+// Runs a program to its end, and answers what it wrote; throws if it fails.
+export async function output(program, args, options) {
+  const child = start(program, args, options);
+  child.stdin.end();
+  let text = '';
+  for await (const part of child.stdout.setEncoding('utf8')) text += part;
+  if (child.exitCode === null) await once(child, 'exit');
+  if (child.exitCode !== 0) throw new Error(`${program} ended with ${child.exitCode}`);
+  return text;
+}
+
 // Asks a program line by line: what it answers to each.
 export function asker(child) {
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();

@@ -47,6 +47,10 @@ pub enum VerifyError {
     NotYetValid,
     /// The token was made to live longer than this verifier allows, or to expire before its issue.
     Lifetime,
+    /// Its session has ended: so the revocation feed says.
+    Revoked,
+    /// The revocation feed is silent, and this verifier accepts nothing then. It says nothing about the token.
+    FeedSilent,
 }
 
 impl VerifyError {
@@ -72,6 +76,8 @@ impl VerifyError {
             Self::Expired => "expired",
             Self::NotYetValid => "not_yet_valid",
             Self::Lifetime => "lifetime",
+            Self::Revoked => "revoked",
+            Self::FeedSilent => "feed_silent",
         }
     }
 }
@@ -102,6 +108,8 @@ impl fmt::Display for VerifyError {
             Self::Expired => "the token has expired: refresh it and send the request again",
             Self::NotYetValid => "the token is not valid yet: set this machine's clock, or the issuer's",
             Self::Lifetime => "the token lives longer than allowed here: shorten it, or allow more with `max_lifetime`",
+            Self::Revoked => "the token's session has ended: sign in again",
+            Self::FeedSilent => "it is not known whether the token's session has ended: try again, and see why the revocation feed is silent",
         })
     }
 }

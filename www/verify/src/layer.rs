@@ -21,7 +21,8 @@ use crate::verifier::Verifier;
 ///
 /// A request without a good token is answered 401, with a `WWW-Authenticate` challenge
 /// (RFC 6750) and an `application/problem+json` body whose `code` is `token_missing`,
-/// `token_expired` or `token_invalid`. It never reaches the service within. The answer carries its
+/// `token_expired`, `token_revoked` or `token_invalid`; it is 503 `revocations_unknown` where a verifier with
+/// a revocation feed was told to accept nothing while that is silent. It never reaches the service within. The answer carries its
 /// [`Refusal`] as an extension, for a layer further out that logs or counts.
 ///
 /// A CORS layer belongs outside of this one: browsers send preflights without a token.

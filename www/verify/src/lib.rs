@@ -4,9 +4,9 @@
 //! session, with which roles and permissions. This crate checks its signature against the public
 //! keys of the refresh server, in microseconds and without asking anyone.
 //!
-//! It does not sign in users, renew tokens or know which sessions have ended. A session that is ended
-//! stays usable until its last token expires, at most 60 seconds later, because the server makes no
-//! tokens for it from then on.
+//! It does not sign in users or renew tokens. A session that is ended stays usable until its last token
+//! expires, at most 60 seconds later, because the server makes no tokens for it from then on. Where that is too
+//! long, the verifier follows the server's revocation feed, and it is one second: `Verifier::with_feed`.
 //!
 //! # An axum app
 //!
@@ -122,6 +122,7 @@
 //! | `axum` | yes | [`Claims`] as an extractor; includes `tower` |
 //! | `tower` | yes | [`RequireToken`], [`require_role`], [`require_permission`] |
 //! | `fetch` | no | `Verifier::from_jwks_url`: tokio, hyper and rustls |
+//! | `feed` | no | `Verifier::with_feed`: revocation within a second; includes `fetch` |
 //!
 //! Without features the crate is pure: it does no I/O, and compiles for `wasm32-unknown-unknown`, where
 //! the time has to be given ([`Verifier::verify_at`]) because the standard library has no clock there.
@@ -141,6 +142,8 @@ mod error;
 mod expect;
 #[cfg(feature = "axum")]
 mod extractor;
+#[cfg(feature = "feed")]
+mod feed;
 mod header;
 mod json;
 mod jwks;
@@ -161,6 +164,8 @@ pub use cache::CacheLimits;
 pub use claims::Claims;
 pub use error::{KeySetError, VerifyError};
 pub use expect::Expect;
+#[cfg(feature = "feed")]
+pub use feed::{FeedError, FeedStatus, OnSilence, RevocationFeed};
 pub use header::TOKEN_TYPE;
 pub use jwks::{KeySet, MAX_JWKS_BYTES, MAX_KEYS};
 #[cfg(feature = "tower")]

@@ -1,6 +1,6 @@
 //! The answers of a layer that lets a request no further: `application/problem+json` (RFC 9457).
 
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
@@ -14,7 +14,8 @@ use crate::error::VerifyError;
 pub enum Refusal {
     /// 401 `token_missing`: the request has no bearer token.
     TokenMissing,
-    /// 401 `token_expired` or `token_invalid`: the token was refused.
+    /// 401 `token_expired`, `token_revoked` or `token_invalid`: the token was refused. 503
+    /// `revocations_unknown` where it could not be checked, with [`VerifyError::FeedSilent`].
     Token(VerifyError),
     /// 401 `token_invalid`: there is more than one `Authorization` header, or it is not ASCII.
     Malformed,
@@ -30,6 +31,8 @@ impl Refusal {
         match self {
             Self::TokenMissing => "token_missing",
             Self::Token(VerifyError::Expired) => "token_expired",
+            Self::Token(VerifyError::Revoked) => "token_revoked",
+            Self::Token(VerifyError::FeedSilent) => "revocations_unknown",
             Self::Token(_) | Self::Malformed => "token_invalid",
             Self::RoleMissing(_) | Self::PermissionMissing(_) => "forbidden",
         }
@@ -38,6 +41,7 @@ impl Refusal {
     /// The status of the answer.
     pub const fn status(&self) -> StatusCode {
         match self {
+            Self::Token(VerifyError::FeedSilent) => StatusCode::SERVICE_UNAVAILABLE,
             Self::TokenMissing | Self::Token(_) | Self::Malformed => StatusCode::UNAUTHORIZED,
             Self::RoleMissing(_) | Self::PermissionMissing(_) => StatusCode::FORBIDDEN,
         }
@@ -52,22 +56,26 @@ impl Refusal {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(self.challenge()));
+        match self.challenge() {
+            Some(challenge) => headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge)),
+            None => headers.insert(RETRY_AFTER, HeaderValue::from_static("1")),
+        };
         response.extensions_mut().insert(self);
         response
     }
 
     /// RFC 6750 section 3: no error where no token was sent. A challenge needs at least one
-    /// parameter, so that one names a realm.
-    const fn challenge(&self) -> &'static str {
-        match self {
+    /// parameter, so that one names a realm. None where there is nothing wrong with the request.
+    const fn challenge(&self) -> Option<&'static str> {
+        Some(match self {
             Self::TokenMissing => r#"Bearer realm="session""#,
+            Self::Token(VerifyError::FeedSilent) => return None,
             Self::Token(VerifyError::Expired) => {
                 r#"Bearer error="invalid_token", error_description="the token has expired""#
             }
             Self::Token(_) | Self::Malformed => r#"Bearer error="invalid_token""#,
             Self::RoleMissing(_) | Self::PermissionMissing(_) => r#"Bearer error="insufficient_scope""#,
-        }
+        })
     }
 }
 

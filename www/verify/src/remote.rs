@@ -144,10 +144,13 @@ impl Error for FetchError {
     }
 }
 
+/// Sends requests without a body.
+pub(crate) type HttpClient = Client<HttpsConnector<HttpConnector>, Empty<&'static [u8]>>;
+
 /// The issuer's address, and when it was last asked.
 pub(crate) struct Remote {
     uri: Uri,
-    client: Client<HttpsConnector<HttpConnector>, Empty<&'static [u8]>>,
+    client: HttpClient,
     settings: JwksUrl,
     /// Held while a fetch is under way: there is one at a time.
     flight: tokio::sync::Mutex<()>,
@@ -223,8 +226,8 @@ impl Remote {
     }
 }
 
-/// A client for this address. It follows no redirects and sends no credentials.
-fn client(uri: &Uri) -> Result<Client<HttpsConnector<HttpConnector>, Empty<&'static [u8]>>, FetchError> {
+/// A client for this address. It follows no redirects, and sends no credentials of its own accord.
+pub(crate) fn client(uri: &Uri) -> Result<HttpClient, FetchError> {
     let authority = uri.authority().ok_or(FetchError::Url)?;
     if authority.as_str().contains('@') {
         return Err(FetchError::Url);
@@ -247,7 +250,7 @@ fn client(uri: &Uri) -> Result<Client<HttpsConnector<HttpConnector>, Empty<&'sta
 }
 
 /// What lies at the bottom of an error, such as "connection refused".
-fn root_cause(error: &dyn Error) -> Option<&dyn Error> {
+pub(crate) fn root_cause(error: &dyn Error) -> Option<&dyn Error> {
     std::iter::successors(error.source(), |error| (*error).source()).last()
 }
 

@@ -14,6 +14,8 @@ use crate::claims::Claims;
 use crate::compact::{self, Parts};
 use crate::error::{KeySetError, VerifyError};
 use crate::expect::Expect;
+#[cfg(feature = "feed")]
+use crate::feed::{FeedError, FeedStatus, Following, RevocationFeed};
 use crate::header::Header;
 use crate::jwks::{Key, KeySet};
 #[cfg(feature = "fetch")]
@@ -30,6 +32,8 @@ pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 pub struct Verifier {
     inner: Arc<Inner>,
     cache: Option<Arc<Cache>>,
+    #[cfg(feature = "feed")]
+    feed: Option<Arc<Following>>,
 }
 
 struct Inner {
@@ -63,6 +67,8 @@ impl Verifier {
                 remote: None,
             }),
             cache: None,
+            #[cfg(feature = "feed")]
+            feed: None,
         }
     }
 
@@ -86,7 +92,12 @@ impl Verifier {
         let (remote, keys) = Remote::connect(url.into()).await?;
         let keys = RwLock::new(Arc::new(keys.afresh()));
         let generation = AtomicU64::new(0);
-        Ok(Self { inner: Arc::new(Inner { expect, keys, generation, remote: Some(remote) }), cache: None })
+        Ok(Self {
+            inner: Arc::new(Inner { expect, keys, generation, remote: Some(remote) }),
+            cache: None,
+            #[cfg(feature = "feed")]
+            feed: None,
+        })
     }
 
     /// This verifier with a cache of good tokens, for backends that meet the same token in many
@@ -95,7 +106,7 @@ impl Verifier {
     /// A token from the cache is accepted exactly where it would be without one:
     ///
     /// - It is compared to the byte. Only a token that was accepted is kept, never a refusal.
-    /// - Its times are checked by the clock each time.
+    /// - Its times are checked by the clock each time, and so is its session, where there is a revocation feed.
     /// - When the keys change, what was kept counts no longer. (A fetch that brings the same keys is no
     ///   change.)
     /// - The cache is this verifier's and its later clones', and so knows of one issuer and audience.
@@ -104,6 +115,47 @@ impl Verifier {
     #[must_use]
     pub fn with_cache(self, limits: CacheLimits) -> Self {
         Self { cache: Some(Arc::new(Cache::new(limits))), ..self }
+    }
+
+    /// This verifier with the revocation feed of the refresh server: a token is refused within a second after its
+    /// session has ended, not only when it expires. It follows the feed on tokio, from now on and until this
+    /// verifier and its later clones are dropped; a connection that is lost is made again, after 200 ms at most and,
+    /// where that fails, after up to 5 s.
+    ///
+    /// - Every token is looked up, from the cache or not.
+    /// - A session is remembered for as long as a token of its may live, and so no more than ended in that time.
+    /// - Whoever connects is first told all that ended in that time: nothing is missed in between.
+    /// - Before the first heartbeat, and 1 s after the last, it is not known what has ended: what becomes of tokens
+    ///   then is chosen by [`RevocationFeed::on_silence`], and counted in [`feed`](Self::feed).
+    ///
+    /// ```no_run
+    /// use fiftyten_verify::{Expect, OnSilence, RevocationFeed, Verifier};
+    ///
+    /// # async fn verifier(credential: String) -> Result<Verifier, Box<dyn std::error::Error>> {
+    /// let expect = Expect::new("https://app.example/auth", "https://app.example");
+    /// let feed = RevocationFeed::new("http://127.0.0.1:8081/v1/revocations", credential)
+    ///     .on_silence(OnSilence::FallBack);
+    /// let verifier = Verifier::from_jwks_url("https://app.example/auth/.well-known/jwks.json", expect)
+    ///     .await?
+    ///     .with_feed(feed)?;
+    /// # Ok(verifier)
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The URL or the credential cannot be used, or there is no tokio runtime here. That the server cannot be
+    /// reached is no error: the feed is silent then.
+    #[cfg(feature = "feed")]
+    pub fn with_feed(self, feed: RevocationFeed) -> Result<Self, FeedError> {
+        let following = Following::start(&feed, &self.inner.expect)?;
+        Ok(Self { feed: Some(Arc::new(following)), ..self })
+    }
+
+    /// How the revocation feed is doing. `None` if there is none.
+    #[cfg(feature = "feed")]
+    pub fn feed(&self) -> Option<FeedStatus> {
+        self.feed.as_ref().map(|feed| feed.status())
     }
 
     /// Replaces the keys, in all clones. Tokens of a key that is no longer among them are refused
@@ -201,10 +253,13 @@ impl Verifier {
         Claims::read(&payload, &self.inner.expect)
     }
 
-    /// The checks that a token has to pass each time it comes, from the cache or not. Whether its session
-    /// was revoked, once there is a feed of that, is a question to ask here.
+    /// The checks that a token has to pass each time it comes, from the cache or not.
     fn admit(&self, claims: Claims, now: SystemTime) -> Result<Claims, VerifyError> {
         claims.check_times(&self.inner.expect, now)?;
+        #[cfg(feature = "feed")]
+        if let Some(feed) = &self.feed {
+            feed.check(claims.session())?;
+        }
         Ok(claims)
     }
 }

@@ -8,19 +8,36 @@ use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 
 use super::super::{
-    Account, Found, KeySet, KeySetVersion, KeyState, Result, Session, StoreError, StoredKey, User,
+    Account, Found, KeySet, KeySetVersion, KeyState, Result, Session, StoreError, StoredKey, Ticket, User,
 };
-use crate::random::{SessionId, UserId};
+use crate::claims::Claims;
+use crate::credential::{Credential, Scope};
+use crate::random::{CredentialId, SessionId, UserId};
 use crate::secret::Secret;
 
+/// A session that a ticket opened has claims of its own, and its user need not have an account. Of all others
+/// the account has to be there.
 pub(super) const FIND_SESSION: &str = "SELECT
      s.id AS session_id, s.user_id, s.created_at AS opened_at, s.last_active_at, s.expires_at, s.ended_at,
-     s.user_agent, u.id, u.email, u.roles, u.permissions, u.claims, u.created_at
-     FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.secret_hash = $1";
+     s.user_agent, coalesce(s.roles, u.roles) AS roles, coalesce(s.permissions, u.permissions) AS permissions,
+     coalesce(s.claims, u.claims) AS claims
+     FROM sessions s LEFT JOIN users u ON u.id = s.user_id
+     WHERE s.secret_hash = $1 AND coalesce(s.roles, u.roles) IS NOT NULL
+     AND coalesce(s.permissions, u.permissions) IS NOT NULL AND coalesce(s.claims, u.claims) IS NOT NULL";
 
 pub(super) const LIST_SESSIONS: &str = "SELECT
      id AS session_id, user_id, created_at AS opened_at, last_active_at, expires_at, ended_at, user_agent
      FROM sessions WHERE user_id = $1 ORDER BY created_at DESC, id";
+
+pub(super) const LIVE_SESSIONS: &str = "SELECT
+     id AS session_id, user_id, created_at AS opened_at, last_active_at, expires_at, ended_at, user_agent
+     FROM sessions WHERE ended_at IS NULL AND expires_at > $1 ORDER BY created_at DESC, id";
+
+pub(super) const ENDED_SESSIONS: &str =
+    "SELECT id, ended_at FROM sessions WHERE ended_at >= $1 ORDER BY ended_at";
+
+pub(super) const FIND_TICKET: &str =
+    "SELECT user_id, roles, permissions, claims, expires_at FROM tickets WHERE secret_hash = $1";
 
 pub(super) const FIND_ACCOUNT: &str = "SELECT
      id, email, roles, permissions, claims, created_at, password_hash, credentials
@@ -36,8 +53,26 @@ pub(super) const READ_KEYS: &str = "SELECT
      CAST(1000 * extract(epoch FROM clock_timestamp()) AS int8) AS clock_ms
      FROM key_set s LEFT JOIN signing_keys k ON true";
 
+pub(super) const FIND_CREDENTIAL: &str =
+    "SELECT id, scope, name, created_at FROM api_credentials WHERE secret_hash = $1";
+
+pub(super) const LIST_CREDENTIALS: &str =
+    "SELECT id, scope, name, created_at FROM api_credentials ORDER BY created_at, id";
+
 pub(super) fn found(row: &Row) -> Result<Found> {
-    Ok(Found { session: session(row)?, user: user(row)? })
+    Ok(Found { session: session(row)?, claims: claims(row)? })
+}
+
+fn claims(row: &Row) -> Result<Claims> {
+    Ok(Claims {
+        roles: from_json(row, "roles")?,
+        permissions: from_json(row, "permissions")?,
+        own: from_json(row, "claims")?,
+    })
+}
+
+pub(super) fn ticket(row: &Row) -> Result<Ticket> {
+    Ok(Ticket { user: user_id(row, "user_id")?, claims: claims(row)?, expires_at: time(row, "expires_at")? })
 }
 
 pub(super) fn session(row: &Row) -> Result<Session> {
@@ -53,15 +88,15 @@ pub(super) fn session(row: &Row) -> Result<Session> {
     })
 }
 
+pub(super) fn end(row: &Row) -> Result<(SessionId, u64)> {
+    let id: String = get(row, "id")?;
+    Ok((SessionId::parse(&id).ok_or_else(|| corrupt("a session's id"))?, time(row, "ended_at")?))
+}
+
 pub(super) fn user(row: &Row) -> Result<User> {
-    Ok(User {
-        id: user_id(row, "id")?,
-        email: get(row, "email")?,
-        roles: from_json(row, "roles")?,
-        permissions: from_json(row, "permissions")?,
-        claims: from_json(row, "claims")?,
-        created_at: time(row, "created_at")?,
-    })
+    let (email, created_at) = (get(row, "email")?, time(row, "created_at")?);
+    let Claims { roles, permissions, own: claims } = claims(row)?;
+    Ok(User { id: user_id(row, "id")?, email, roles, permissions, claims, created_at })
 }
 
 pub(super) fn account(row: &Row) -> Result<Account> {
@@ -90,6 +125,16 @@ fn key(row: &Row) -> Result<StoredKey> {
         state: KeyState::parse(&state).ok_or_else(|| corrupt("a key's state"))?,
         created_at: time(row, "created_at")?,
         changed_at: time(row, "changed_at")?,
+    })
+}
+
+pub(super) fn credential(row: &Row) -> Result<Credential> {
+    let (id, scope): (String, String) = (get(row, "id")?, get(row, "scope")?);
+    Ok(Credential {
+        id: CredentialId::parse(&id).ok_or_else(|| corrupt("a credential's id"))?,
+        scope: Scope::parse(&scope).ok_or_else(|| corrupt("a credential's scope"))?,
+        name: get(row, "name")?,
+        created_at: time(row, "created_at")?,
     })
 }
 

@@ -15,9 +15,10 @@ use crate::random;
 
 /// In order; the position of the last is the schema's version. A migration that has been released is
 /// never edited: a change is a new one.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../../../migrations/postgres/0001_start.sql"),
     include_str!("../../../migrations/postgres/0002_keys.sql"),
+    include_str!("../../../migrations/postgres/0003_admin.sql"),
 ];
 
 /// The advisory lock's key: the letters "FiftyTen". Such a lock belongs to one database.

@@ -17,6 +17,30 @@ pub(super) const OPEN: &str = "WITH account AS (
      (secret_hash, id, user_id, created_at, last_active_at, expires_at, ended_at, user_agent)
      SELECT $1::bytea, $2::text, id, $4::bigint, $5::bigint, $6::bigint, $7::bigint, $8::text FROM account";
 
+/// Waits for whoever is just using one of them up: what comes after it sees that session.
+pub(super) const VOID_TICKETS: &str = "DELETE FROM tickets WHERE user_id = $1";
+
+/// Whoever deletes the ticket opens the session: of two at once, the second finds it gone.
+pub(super) const OPEN_BY_TICKET: &str = "WITH ticket AS (
+         DELETE FROM tickets WHERE secret_hash = $9 AND user_id = $3 AND expires_at > $4::bigint
+         RETURNING user_id, roles, permissions, claims)
+     INSERT INTO sessions
+     (secret_hash, id, user_id, created_at, last_active_at, expires_at, ended_at, user_agent,
+      roles, permissions, claims)
+     SELECT $1::bytea, $2::text, user_id, $4::bigint, $5::bigint, $6::bigint, $7::bigint, $8::text,
+      roles, permissions, claims FROM ticket";
+
+pub(super) const ADD_TICKET: &str =
+    "INSERT INTO tickets (secret_hash, user_id, roles, permissions, claims, expires_at)
+     VALUES ($1, $2, $3, $4, $5, $6)";
+
+pub(super) const PRUNE_TICKETS: &str = "DELETE FROM tickets WHERE expires_at < $1";
+
+pub(super) const SET_CLAIMS: &str = "UPDATE sessions SET
+     roles = coalesce($2::text, roles), permissions = coalesce($3::text, permissions),
+     claims = coalesce($4::text, claims)
+     WHERE id = $1 AND ended_at IS NULL";
+
 pub(super) const RECORD_ACTIVITY: &str = "UPDATE sessions SET last_active_at = noted.at
      FROM (SELECT unnest($1::text[]) AS id, unnest($2::bigint[]) AS at) AS noted
      WHERE sessions.id = noted.id AND last_active_at < noted.at AND ended_at IS NULL";
@@ -45,3 +69,9 @@ pub(super) const ADD_KEYS: &str = "INSERT INTO signing_keys
              unnest($6::bytea[]) AS public_key, unnest($7::text[]) AS state,
              unnest($8::bigint[]) AS created_at, unnest($9::bigint[]) AS changed_at) AS made
      WHERE EXISTS (SELECT 1 FROM key_set WHERE version = $1)";
+
+pub(super) const ADD_CREDENTIAL: &str =
+    "INSERT INTO api_credentials (secret_hash, id, scope, name, created_at)
+     VALUES ($1, $2, $3, $4, $5)";
+
+pub(super) const REMOVE_CREDENTIAL: &str = "DELETE FROM api_credentials WHERE id = $1";

@@ -4,18 +4,35 @@ use rusqlite::{Row, ffi};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::super::{Account, Found, KeyState, Result, Session, StoreError, StoredKey, User};
-use crate::random::{SessionId, UserId};
+use super::super::{Account, Found, KeyState, Result, Session, StoreError, StoredKey, Ticket, User};
+use crate::claims::Claims;
+use crate::credential::{Credential, Scope};
+use crate::random::{CredentialId, SessionId, UserId};
 use crate::secret::Secret;
 
+/// A session that a ticket opened has claims of its own, and its user need not have an account. Of all others
+/// the account has to be there.
 pub(super) const FIND_SESSION: &str = "SELECT
      s.id AS session_id, s.user_id, s.created_at AS opened_at, s.last_active_at, s.expires_at, s.ended_at,
-     s.user_agent, u.id, u.email, u.roles, u.permissions, u.claims, u.created_at
-     FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.secret_hash = ?1";
+     s.user_agent, coalesce(s.roles, u.roles) AS roles, coalesce(s.permissions, u.permissions) AS permissions,
+     coalesce(s.claims, u.claims) AS claims
+     FROM sessions s LEFT JOIN users u ON u.id = s.user_id
+     WHERE s.secret_hash = ?1 AND coalesce(s.roles, u.roles) IS NOT NULL
+     AND coalesce(s.permissions, u.permissions) IS NOT NULL AND coalesce(s.claims, u.claims) IS NOT NULL";
 
 pub(super) const LIST_SESSIONS: &str = "SELECT
      id AS session_id, user_id, created_at AS opened_at, last_active_at, expires_at, ended_at, user_agent
      FROM sessions WHERE user_id = ?1 ORDER BY created_at DESC, id";
+
+pub(super) const LIVE_SESSIONS: &str = "SELECT
+     id AS session_id, user_id, created_at AS opened_at, last_active_at, expires_at, ended_at, user_agent
+     FROM sessions WHERE ended_at IS NULL AND expires_at > ?1 ORDER BY created_at DESC, id";
+
+pub(super) const ENDED_SESSIONS: &str =
+    "SELECT id, ended_at FROM sessions WHERE ended_at >= ?1 ORDER BY ended_at";
+
+pub(super) const FIND_TICKET: &str =
+    "SELECT user_id, roles, permissions, claims, expires_at FROM tickets WHERE secret_hash = ?1";
 
 pub(super) const FIND_ACCOUNT: &str = "SELECT
      id, email, roles, permissions, claims, created_at, password_hash, credentials
@@ -29,12 +46,34 @@ pub(super) const LIST_KEYS: &str = "SELECT
      coalesce(changed_at, created_at) AS changed_at
      FROM signing_keys ORDER BY created_at DESC, state, kid";
 
+pub(super) const FIND_CREDENTIAL: &str =
+    "SELECT id, scope, name, created_at FROM api_credentials WHERE secret_hash = ?1";
+
+pub(super) const LIST_CREDENTIALS: &str =
+    "SELECT id, scope, name, created_at FROM api_credentials ORDER BY created_at, id";
+
 /// SQLite's own failures are the outer error, rows that make no sense the inner one.
 type Read<T> = rusqlite::Result<Result<T>>;
 
 pub(super) fn found(row: &Row<'_>) -> Read<Found> {
-    let (session, user) = (session(row)?, user(row)?);
-    Ok(session.and_then(|session| Ok(Found { session, user: user? })))
+    let (session, claims) = (session(row)?, claims(row)?);
+    Ok(session.and_then(|session| Ok(Found { session, claims: claims? })))
+}
+
+fn claims(row: &Row<'_>) -> Read<Claims> {
+    let roles: String = row.get("roles")?;
+    let permissions: String = row.get("permissions")?;
+    let own: String = row.get("claims")?;
+    Ok((|| {
+        let (roles, permissions) = (from_json(&roles, "roles")?, from_json(&permissions, "permissions")?);
+        Ok(Claims { roles, permissions, own: from_json(&own, "claims")? })
+    })())
+}
+
+pub(super) fn ticket(row: &Row<'_>) -> Read<Ticket> {
+    let user: String = row.get("user_id")?;
+    let (claims, expires_at) = (claims(row)?, row.get("expires_at")?);
+    Ok((|| Ok(Ticket { user: user_id(&user)?, claims: claims?, expires_at }))())
 }
 
 pub(super) fn session(row: &Row<'_>) -> Read<Session> {
@@ -50,18 +89,17 @@ pub(super) fn session(row: &Row<'_>) -> Read<Session> {
     })())
 }
 
+pub(super) fn end(row: &Row<'_>) -> Read<(SessionId, u64)> {
+    let (id, ended_at): (String, u64) = (row.get("id")?, row.get("ended_at")?);
+    Ok(SessionId::parse(&id).map(|id| (id, ended_at)).ok_or_else(|| corrupt("a session's id")))
+}
+
 pub(super) fn user(row: &Row<'_>) -> Read<User> {
     let id: String = row.get("id")?;
-    let email = row.get("email")?;
-    let roles: String = row.get("roles")?;
-    let permissions: String = row.get("permissions")?;
-    let claims: String = row.get("claims")?;
-    let created_at = row.get("created_at")?;
-    Ok((|| {
-        let (roles, permissions) = (from_json(&roles, "roles")?, from_json(&permissions, "permissions")?);
-        let claims = from_json(&claims, "claims")?;
+    let (email, claims, created_at) = (row.get("email")?, claims(row)?, row.get("created_at")?);
+    Ok(claims.and_then(|Claims { roles, permissions, own: claims }| {
         Ok(User { id: user_id(&id)?, email, roles, permissions, claims, created_at })
-    })())
+    }))
 }
 
 pub(super) fn account(row: &Row<'_>) -> Read<Account> {
@@ -87,6 +125,16 @@ pub(super) fn key(row: &Row<'_>) -> Read<StoredKey> {
         created_at,
         changed_at,
     }))
+}
+
+pub(super) fn credential(row: &Row<'_>) -> Read<Credential> {
+    let (id, scope) = (row.get::<_, String>("id")?, row.get::<_, String>("scope")?);
+    let (name, created_at) = (row.get("name")?, row.get("created_at")?);
+    Ok((|| {
+        let id = CredentialId::parse(&id).ok_or_else(|| corrupt("a credential's id"))?;
+        let scope = Scope::parse(&scope).ok_or_else(|| corrupt("a credential's scope"))?;
+        Ok(Credential { id, scope, name, created_at })
+    })())
 }
 
 /// The text of a JSON column.

@@ -8,8 +8,11 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 /// In order; the position of the last is the schema's version. A migration that has been released is
 /// never edited: a change is a new one.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("../../../migrations/0001_start.sql"), include_str!("../../../migrations/0002_keys.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../../../migrations/0001_start.sql"),
+    include_str!("../../../migrations/0002_keys.sql"),
+    include_str!("../../../migrations/0003_admin.sql"),
+];
 
 /// Marks the file as this program's (`PRAGMA application_id`): the letters "FTen".
 pub(super) const APPLICATION_ID: i32 = 0x4654_656e;

@@ -14,6 +14,8 @@ mod keyset;
 mod mutation;
 mod signature;
 
+#[cfg(feature = "feed")]
+mod feed;
 #[cfg(feature = "axum")]
 mod layer;
 #[cfg(feature = "fetch")]
