@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::claims::{Claims, ClaimsError};
 use crate::password::{self, HashError, LONGEST_PASSWORD};
-use crate::random::UserId;
+use crate::random::{self, UserId};
 use crate::secret::Secret;
 use crate::store::{Account, Store, StoreError, User};
 
@@ -106,6 +106,15 @@ pub async fn set_password(
     let user = find(store, email).await?;
     let hash = hash(password).await?;
     if store.set_password(&user.id, hash, now_ms).await? { Ok(user) } else { Err(AccountError::NoAccount) }
+}
+
+/// Shuts an account: it gets a password that nobody knows, and its sessions end. A new password opens it again.
+///
+/// # Errors
+///
+/// [`AccountError::NoAccount`], or the store's. Nothing is changed then.
+pub async fn disable(store: &dyn Store, email: &str, now_ms: u64) -> Result<User, AccountError> {
+    set_password(store, email, Secret::new(random::password()), now_ms).await
 }
 
 /// The user with this e-mail address.

@@ -1,4 +1,4 @@
-//! `user add`, `user list`, `user passwd`.
+//! `user add`, `user list`, `user passwd`, `user disable`.
 
 use std::io::{self, BufRead, IsTerminal};
 
@@ -45,6 +45,13 @@ pub(super) enum Action {
         #[arg(long)]
         password_stdin: bool,
     },
+    /// Shut an account until it has a new password, and end the user's sessions
+    Disable {
+        #[command(flatten)]
+        place: Place,
+        /// E-mail address
+        email: String,
+    },
 }
 
 pub(super) async fn run(action: Action) -> Result<(), Line> {
@@ -71,6 +78,11 @@ pub(super) async fn run(action: Action) -> Result<(), Line> {
             let password = password(password_stdin)?;
             let user = account::set_password(&*store, &email, password, SystemClock.now_ms());
             let user = user.await.map_err(line)?;
+            print(format_args!("{}  {}", user.id, user.email))
+        }
+        Action::Disable { place, email } => {
+            let store = place.open().await?;
+            let user = account::disable(&*store, &email, SystemClock.now_ms()).await.map_err(line)?;
             print(format_args!("{}  {}", user.id, user.email))
         }
     }

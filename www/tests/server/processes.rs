@@ -403,7 +403,13 @@ fn the_command_line_makes_users_ends_sessions_and_changes_passwords_while_the_se
     ok(&["user", "passwd", EMAIL, "--database", file], "second password\n");
     assert_eq!(client.refresh(&cookie).unwrap().json()["code"], "session_revoked");
     assert_eq!(client.sign_in(EMAIL, "first password").unwrap().json()["code"], "invalid_credentials");
-    assert_eq!(client.sign_in(EMAIL, "second password").unwrap().status, 201);
+    let cookie = client.sign_in(EMAIL, "second password").unwrap().cookie();
+    ok(&["user", "disable", " Ada@example.test", "--database", file], "");
+    assert_eq!(client.refresh(&cookie).unwrap().json()["code"], "session_revoked");
+    assert_eq!(client.sign_in(EMAIL, "second password").unwrap().json()["code"], "invalid_credentials");
+    assert!(failure(&["user", "disable", "eve@example.test", "--database", file]).contains("no account"));
+    ok(&["user", "passwd", EMAIL, "--database", file], "third password\n");
+    assert_eq!(client.sign_in(EMAIL, "third password").unwrap().status, 201);
 
     let keys = ok(&["keys", "list", "--database", file], "");
     assert!(keys.contains("EdDSA  current") && keys.contains("EdDSA  next") && keys.lines().count() == 2);
