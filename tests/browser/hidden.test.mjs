@@ -81,7 +81,7 @@ scenario('throttled, a hidden tab keeps its pace if told to, and any other is fr
   for (const [kind, times] of Object.entries({ interval, chain })) {
     const late = times.filter((t) => t > hidden + GRACE + 2_000);
     world.t.diagnostic(`${kind} of 2 s: ${late.length} ticks in ${(HIDDEN - GRACE) / 1_000} s of throttling`);
-    assert.ok(late.length <= 2 + (HIDDEN - GRACE) / 60_000, `not throttled: ${kind} ticked ${late.length} times`);
+    timely(late.length <= 2 + (HIDDEN - GRACE) / 60_000, `not throttled: ${kind} ticked ${late.length} times`);
   }
   // The session did not. A hidden tab is later by a fifth of the slack, and by a tenth at random; timers of
   // hidden tabs are aligned to whole seconds.
@@ -111,7 +111,7 @@ scenario('throttled, a hidden tab keeps its pace if told to, and any other is fr
   assert.equal(calls.length, 5);
   const answered = refresh.t + refresh.duration;
   // A round trip for the refresh, another for the calls, and what a busy machine takes for all that.
-  assert.ok(took <= refresh.duration + Math.max(...calls.map(({ duration }) => duration)) + 1_000, `${took} ms`);
+  timely(took <= refresh.duration + Math.max(...calls.map(({ duration }) => duration)) + 1_000, `${took} ms`);
   world.t.diagnostic(`shown: its calls took ${Math.round(took)} ms; the refresh left after ${refresh.t - shown} ms and took ${refresh.duration}, the calls came ${calls[0].t - answered} ms later`);
   for (const { t, left } of calls) {
     assert.ok(t >= answered, 'a call left before the refresh was answered');
