@@ -74,7 +74,7 @@ export class Allowed {
 }
 
 // Not of the document itself: an element that is named so would stand there instead.
-const baseURI = () => (globalThis.document ? Reflect.get(Node.prototype, 'baseURI', document) : location.href);
+const baseURI = () => (globalThis.document && globalThis.Node ? Reflect.get(Node.prototype, 'baseURI', document) : location.href);
 
 function isWordAt(text, at) {
   const code = text.charCodeAt(at) | 32;

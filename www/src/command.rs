@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 use fiftyten_server::Secret;
+use fiftyten_server::clock::{Clock, SystemClock};
 use fiftyten_server::settings::{Flags, Settings};
 use fiftyten_server::store::Store;
 
@@ -107,6 +108,12 @@ impl Place {
     async fn open(self) -> Result<Arc<dyn Store>, Line> {
         self.settings()?.config.database.open().await.map_err(line)
     }
+}
+
+/// Now, in ms: by the database's clock where it has one of its own, because this machine may be no server's.
+async fn now(store: &dyn Store) -> Result<u64, Line> {
+    let clock_ms = store.read_keys().await.map_err(line)?.clock_ms;
+    Ok(clock_ms.unwrap_or_else(|| SystemClock.now_ms()))
 }
 
 fn check(settings: &Settings) -> Result<(), Line> {

@@ -33,11 +33,13 @@ impl<K: Eq + Hash> Limit<K> {
             self.forget(&mut buckets, now_ms);
         }
         let bucket = buckets.entry(key).or_insert(Bucket { attempts: self.burst, at_ms: now_ms });
+        // A clock that was ahead, and was set right, must not keep it empty until then.
+        bucket.at_ms = bucket.at_ms.min(now_ms);
         let attempts = self.attempts(bucket, now_ms);
         if attempts < 1.0 {
             return Err(((1.0 - attempts) * self.refill_ms / 1000.0).ceil() as u64);
         }
-        *bucket = Bucket { attempts: attempts - 1.0, at_ms: now_ms.max(bucket.at_ms) };
+        *bucket = Bucket { attempts: attempts - 1.0, at_ms: now_ms };
         Ok(())
     }
 
@@ -108,6 +110,15 @@ mod tests {
         assert_eq!(limit.take("k", 10_000), Ok(()));
         assert_eq!(limit.take("k", 0), Err(1));
         assert_eq!(limit.take("k", 11_000), Ok(()));
+    }
+
+    #[test]
+    fn a_clock_that_was_a_day_ahead_forbids_nothing_once_it_is_right() {
+        let limit = Limit::new(1, 1_000);
+        assert_eq!(limit.take("k", 86_400_000), Ok(()));
+        assert_eq!(limit.take("k", 5_000), Err(1));
+        assert_eq!(limit.take("k", 6_000), Ok(()));
+        assert_eq!(limit.take("k", 6_000), Err(1));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use fiftyten::protocol::Reason;
+use fiftyten::protocol::{Code, Reason};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -21,10 +21,11 @@ use crate::config::{Config, ConfigError};
 use crate::connection::{self, Limits};
 use crate::cookie::CookieJar;
 use crate::feed::Feed;
-use crate::key::{self, Follow, Keeper, KeyError, Published};
+use crate::key::{self, Follow, Keeper, KeyError, KeyRing, Published};
 use crate::limit::Limit;
 use crate::origin::OriginPolicy;
 use crate::password::{HashError, Passwords};
+use crate::problem::Failure;
 use crate::random::{self, SessionId};
 use crate::route::{self, admin::Guard};
 use crate::store::{Counted, Store, StoreError};
@@ -104,6 +105,33 @@ pub(crate) struct Shared {
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// Whether this machine's clock is known to be wrong. What is dated by it would then end at another time: an
+    /// end would not be told to the feed's followers.
+    pub(crate) async fn check_clock(&self) -> Result<(), KeyError> {
+        match self.keys.fresh().await {
+            Err(error @ KeyError::OtherTime(_)) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The keys, for a request that was received at `received_ms`: by a clock that is right, and was right then.
+    pub(crate) async fn keys_since(&self, received_ms: u64) -> Result<Arc<KeyRing>, Failure> {
+        let keys = self.keys.fresh().await?;
+        if self.clock.now_ms() < received_ms {
+            let detail = "the clock of this server was just set: try again";
+            return Err(Failure::new(Code::Unavailable).detail(detail));
+        }
+        Ok(keys)
+    }
+
+    /// Ends a session of any user. `false` if there is no such one.
+    pub(crate) async fn end_session(&self, id: &SessionId) -> Result<bool, KeyError> {
+        self.check_clock().await?;
+        Ok(self.store.end_session(id, None, self.clock.now_ms()).await?)
     }
 }
 
@@ -269,7 +297,10 @@ impl Server {
     ///
     /// The store's: whether the session was ended is then not known.
     pub async fn end_session(&self, id: &SessionId) -> Result<bool, StoreError> {
-        self.shared.store.end_session(id, None, self.shared.clock.now_ms()).await
+        self.shared.end_session(id).await.map_err(|error| match error {
+            KeyError::Store(error) => error,
+            error => StoreError::Unavailable(error.to_string()),
+        })
     }
 
     /// What it has done since it started.
@@ -344,6 +375,9 @@ async fn forget_sessions(shared: &Shared) {
 }
 
 async fn forget_tickets(shared: &Shared) {
+    if shared.keys.fresh().await.is_err() {
+        return; // the clock may be wrong
+    }
     // Whatever another server's clock says, nobody takes them any more.
     let before = shared.clock.now_ms().saturating_sub(TICKETS_AFTER_MS);
     if let Err(error) = shared.store.prune_tickets(before).await {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 use fiftyten_server::Secret;
-use fiftyten_server::clock::{Clock, SystemClock, date};
+use fiftyten_server::clock::date;
 use fiftyten_server::key::{self, Demand};
 use fiftyten_server::settings::{Flags, Settings};
 use fiftyten_server::store::{KeyState, StoredKey};
@@ -81,7 +81,8 @@ async fn change(place: Place, demand: Demand) -> Result<(), Line> {
         let keys = store.read_keys().await.map_err(line)?.keys;
         config.key_algorithm = demand.usual_algorithm(&keys).unwrap_or_default();
     }
-    show(&key::change(&*store, &config, &demand, SystemClock.now_ms()).await.map_err(line)?)
+    let now_ms = super::now(&*store).await?;
+    show(&key::change(&*store, &config, &demand, now_ms).await.map_err(line)?)
 }
 
 fn show(keys: &[StoredKey]) -> Result<(), Line> {

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clap::{Args, Subcommand};
 use fiftyten_server::account::{self, AccountError};
-use fiftyten_server::clock::{Clock, SystemClock, date};
+use fiftyten_server::clock::date;
 use fiftyten_server::{SessionId, UserId};
 
-use super::{Line, Place, line, print};
+use super::{Line, Place, line, now, print};
 
 #[derive(Subcommand)]
 pub(super) enum Action {
@@ -51,7 +51,7 @@ pub(super) async fn run(action: Action) -> Result<(), Line> {
                 .into_iter()
                 .map(|user| (user.id, user.email))
                 .collect();
-            let mut sessions = store.live_sessions(SystemClock.now_ms()).await.map_err(line)?;
+            let mut sessions = store.live_sessions(now(&*store).await?).await.map_err(line)?;
             if let Some(whose) = whose {
                 let email = whose.trim().to_lowercase();
                 let account = emails.iter().find(|(_, address)| **address == email).map(|(id, _)| id.clone());
@@ -77,22 +77,26 @@ pub(super) async fn run(action: Action) -> Result<(), Line> {
             Ok(())
         }
         Action::Revoke { place, which: Which { id: None, user, .. } } => {
-            let (store, now_ms, mut ended) = (place.open().await?, SystemClock.now_ms(), 0);
-            // Of the live, because users of the app's own sign-in have no account.
-            let live = store.live_sessions(now_ms).await.map_err(line)?;
-            let mut users: BTreeSet<_> = live.into_iter().map(|session| session.user).collect();
-            if let Some(whose) = user {
-                match account::find(&*store, &whose).await {
-                    Ok(account) => users = BTreeSet::from([account.id]),
+            let (store, mut ended) = (place.open().await?, 0);
+            let now_ms = now(&*store).await?;
+            let users = match user {
+                None => {
+                    // Of the live, because users of the app's own sign-in have no account.
+                    let live = store.live_sessions(now_ms).await.map_err(line)?;
+                    live.into_iter().map(|session| session.user).collect()
+                }
+                Some(whose) => match account::find(&*store, &whose).await {
+                    Ok(account) => BTreeSet::from([account.id]),
                     Err(error @ AccountError::NoAccount) => {
-                        users.retain(|user| user.as_str() == whose);
-                        if users.is_empty() {
+                        let user = UserId::parse(&whose).ok_or_else(|| line(&error))?;
+                        if store.list_sessions(&user).await.map_err(line)?.is_empty() {
                             return Err(line(error));
                         }
+                        BTreeSet::from([user])
                     }
                     Err(error) => return Err(line(error)),
-                }
-            }
+                },
+            };
             for user in users {
                 ended += store.end_sessions(&user, None, now_ms).await.map_err(line)?;
             }
@@ -102,7 +106,7 @@ pub(super) async fn run(action: Action) -> Result<(), Line> {
             let none = || format!("there is no session {id:?}");
             let session = SessionId::parse(&id).ok_or_else(none)?;
             let store = place.open().await?;
-            if !store.end_session(&session, None, SystemClock.now_ms()).await.map_err(line)? {
+            if !store.end_session(&session, None, now(&*store).await?).await.map_err(line)? {
                 return Err(none());
             }
             print(format_args!("{session} has ended"))

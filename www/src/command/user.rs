@@ -5,9 +5,8 @@ use std::io::{self, BufRead, IsTerminal};
 use clap::Subcommand;
 use fiftyten_server::Secret;
 use fiftyten_server::account::{self, NewAccount};
-use fiftyten_server::clock::{Clock, SystemClock};
 
-use super::{Line, Place, line, print};
+use super::{Line, Place, line, now, print};
 
 #[derive(Subcommand)]
 pub(super) enum Action {
@@ -62,7 +61,7 @@ pub(super) async fn run(action: Action) -> Result<(), Line> {
             let store = place.open().await?;
             let password = password(password_stdin)?;
             let new = NewAccount { email, password, roles, permissions, claims };
-            let user = account::add(&*store, new, SystemClock.now_ms()).await.map_err(line)?;
+            let user = account::add(&*store, new, now(&*store).await?).await.map_err(line)?;
             print(format_args!("{}  {}", user.id, user.email))
         }
         Action::List { place } => {
@@ -76,13 +75,13 @@ pub(super) async fn run(action: Action) -> Result<(), Line> {
             let store = place.open().await?;
             account::find(&*store, &email).await.map_err(line)?;
             let password = password(password_stdin)?;
-            let user = account::set_password(&*store, &email, password, SystemClock.now_ms());
+            let user = account::set_password(&*store, &email, password, now(&*store).await?);
             let user = user.await.map_err(line)?;
             print(format_args!("{}  {}", user.id, user.email))
         }
         Action::Disable { place, email } => {
             let store = place.open().await?;
-            let user = account::disable(&*store, &email, SystemClock.now_ms()).await.map_err(line)?;
+            let user = account::disable(&*store, &email, now(&*store).await?).await.map_err(line)?;
             print(format_args!("{}  {}", user.id, user.email))
         }
     }

@@ -34,11 +34,19 @@ pub(crate) struct Keeper {
     plan: Plan,
     masters: Arc<MasterKeys>,
     known: watch::Sender<Known>,
-    /// Held while the store is read, so that there is one read at a time and no old one wins; and when the
-    /// last one failed.
-    failed_at: Turn<Option<Instant>>,
+    /// Held while the store is read, so that there is one read at a time and no old one wins; and how the last
+    /// one failed.
+    failed: Turn<Option<Failed>>,
     /// What was last complained about, so that it is said once.
     complaint: Mutex<String>,
+}
+
+/// A read that failed.
+#[derive(Clone, Copy, Debug)]
+struct Failed {
+    at: Instant,
+    /// As in [`KeyError::OtherTime`], where that is why.
+    ahead_ms: Option<i64>,
 }
 
 /// What was read, and when.
@@ -111,7 +119,8 @@ impl Keeper {
     ) -> Result<Self, KeyError> {
         let mut set = store.read_keys().await?;
         if set.keys.is_empty() {
-            let now_ms = clock.now_ms();
+            // This machine's clock has not been compared with the database's yet.
+            let now_ms = set.clock_ms.filter(|_| clock.is_real()).unwrap_or_else(|| clock.now_ms());
             let first = carry_out(Vec::new(), &plan.due(&[], now_ms), &plan, masters, now_ms)?;
             // If another server was faster, its keys are there now.
             store.swap_keys(&set.version, first).await?;
@@ -134,9 +143,9 @@ impl Keeper {
             );
         }
         let (known, _) = watch::channel(Known { ring, version: set.version, read_at, compared: false });
-        let (masters, failed_at) = (Arc::clone(masters), Turn::new(None));
+        let (masters, failed) = (Arc::clone(masters), Turn::new(None));
         let keeper =
-            Self { store, clock, plan, masters, known, failed_at, complaint: Mutex::new(String::new()) };
+            Self { store, clock, plan, masters, known, failed, complaint: Mutex::new(String::new()) };
         if set.clock_ms.is_some() {
             // It starts with a clock that is wrong, so that it is there when the clock is right.
             keeper.look_after_and_tell().await;
@@ -158,15 +167,15 @@ impl Keeper {
         if let Some(ring) = self.not_stale() {
             return Ok(ring);
         }
-        let mut failed_at = self.failed_at.lock().await;
+        let mut failed = self.failed.lock().await;
         if let Some(ring) = self.not_stale() {
             return Ok(ring); // who was waited for has read them
         }
-        if failed_at.is_some_and(|at| at.elapsed() < PAUSE) {
+        if let Some(Failed { ahead_ms, .. }) = failed.filter(|failed| failed.at.elapsed() < PAUSE) {
             let why = "the signing keys could not be read a moment ago".to_owned();
-            return Err(StoreError::Unavailable(why).into());
+            return Err(ahead_ms.map_or_else(|| StoreError::Unavailable(why).into(), KeyError::OtherTime));
         }
-        self.read(&mut failed_at).await?;
+        self.read(&mut failed).await?;
         Ok(self.known())
     }
 
@@ -176,9 +185,9 @@ impl Keeper {
     ///
     /// The keys cannot be read, or a change not be made. The next time it is tried again.
     pub(crate) async fn look_after(&self) -> Result<(), KeyError> {
-        let mut failed_at = self.failed_at.lock().await;
+        let mut failed = self.failed.lock().await;
         for _ in 0..ATTEMPTS {
-            let set = self.read(&mut failed_at).await?;
+            let set = self.read(&mut failed).await?;
             let now_ms = self.clock.now_ms();
             let changes = self.plan.due(&set.keys, now_ms);
             if changes.is_empty() {
@@ -217,9 +226,15 @@ impl Keeper {
         (!is_stale && !was_set).then(|| Arc::clone(&known.ring))
     }
 
-    async fn read(&self, failed_at: &mut Option<Instant>) -> Result<KeySet, KeyError> {
+    async fn read(&self, failed: &mut Option<Failed>) -> Result<KeySet, KeyError> {
         let read = self.read_now().await;
-        *failed_at = read.is_err().then(Instant::now);
+        *failed = read.as_ref().err().map(|error| Failed {
+            at: Instant::now(),
+            ahead_ms: match error {
+                KeyError::OtherTime(ahead_ms) => Some(*ahead_ms),
+                _ => None,
+            },
+        });
         read
     }
 
@@ -229,6 +244,11 @@ impl Keeper {
         let database_ms = set.clock_ms.filter(|_| self.clock.is_real());
         let compared = database_ms.is_some();
         if let Some(database_ms) = database_ms {
+            if Moment::now(&*self.clock).steady_ms_since(read_at) > TOLERANCE_MS {
+                // What it said may be as old as that.
+                let why = "it answers too slowly to compare its clock with this machine's".to_owned();
+                return Err(StoreError::Unavailable(why).into());
+            }
             let agree = compare(read_at.wall_ms, self.clock.now_ms(), database_ms);
             if agree.is_err() {
                 // What was read before is not to be used either.

@@ -48,7 +48,7 @@ impl Caller {
         let found = self.find(shared).await?;
         // By a clock that is wrong a session that lives may have expired: the keys are fresh only while this
         // machine's clock is the database's.
-        shared.keys.fresh().await?;
+        shared.keys_since(self.received_ms).await?;
         match ending(&found.session, shared, self.received_ms) {
             None => Ok(found),
             Some(code) => Err(Failure::new(code).session(found.session.id)),

@@ -23,6 +23,7 @@ pub(crate) async fn sign_out(
     caller: Caller,
 ) -> Result<impl IntoResponse, Failure> {
     let session = caller.find(&shared).await?.session;
+    shared.check_clock().await?;
     shared.store.end_session(&session.id, Some(&session.user), caller.received_ms).await?;
     Ok((StatusCode::NO_CONTENT, AppendHeaders([(SET_COOKIE, shared.cookies.clear())])))
 }

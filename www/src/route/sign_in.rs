@@ -35,7 +35,7 @@ pub(crate) async fn open(
     let secret = OpaqueSecret::random();
     let (user, credentials) = (account.user, account.credentials);
     let session = origin.session(&shared, user.id.clone(), caller.received_ms);
-    let keys = shared.keys.fresh().await?;
+    let keys = shared.keys_since(caller.received_ms).await?;
     let claims = Claims::from(user);
     let body = shared.minter.mint(&keys, &session.user, &claims, &session.id, caller.received_ms)?;
     let opened = shared.store.open_session(NewSession {

@@ -41,7 +41,7 @@ pub(crate) async fn redeem(
     let found = shared.store.find_ticket(&ticket).await?.ok_or_else(refused)?;
     let (secret, at) = (OpaqueSecret::random(), caller.received_ms);
     let session = sender.session(&shared, found.user, at);
-    let keys = shared.keys.fresh().await?;
+    let keys = shared.keys_since(at).await?;
     let body = shared.minter.mint(&keys, &session.user, &found.claims, &session.id, at)?;
     // What was read of the ticket does not change. Whether it is still good is decided here.
     let redeemed = shared.store.redeem_ticket(Redemption {

@@ -286,7 +286,7 @@ impl Store for SqliteStore {
 
     async fn swap_keys(&self, seen: &KeySetVersion, keys: Vec<StoredKey>) -> Result<bool> {
         let (KeySetVersion(seen), KeySetVersion(new)) = (seen.clone(), KeySetVersion::random());
-        self.write(move |t| {
+        let swapped = self.write(move |t| {
             if t.prepare_cached(CLAIM_KEYS)?.execute(params![seen, new])? == 0 {
                 return Ok(false);
             }
@@ -304,8 +304,17 @@ impl Store for SqliteStore {
                 ])?;
             }
             Ok(true)
-        })
-        .await
+        });
+        let swapped = swapped.await?;
+        // What was there, keys in the clear perhaps, lies on in the log until that is begun anew. Where somebody reads
+        // on and on, it stays until then.
+        let emptied = self.writer.run(|connection| {
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(StoreError::from)
+        });
+        if let Err(error) = emptied.await {
+            tracing::warn!(%error, "the write-ahead log could not be emptied of the former keys");
+        }
+        Ok(swapped)
     }
 
     async fn add_credential(&self, credential: Credential, secret: SecretHash) -> Result<()> {

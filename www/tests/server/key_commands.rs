@@ -205,11 +205,17 @@ fn a_master_key_seals_what_is_there_and_without_it_no_server_starts() {
 
     let line = failure(&["keys", "seal", "--database", database]);
     assert!(line.contains("no master key to seal with"), "{line}");
+    // A server that is at work keeps a log of what was written.
+    let at_work = Process::start(&file, &["--master-key-file", &mine]);
     let mut seal = command();
     let seal = seal.args(["keys", "seal", "--database", database]).env("FIFTYTEN_MASTER_KEY", &text);
     let sealed = String::from_utf8(seal.output().unwrap().stdout).unwrap();
     assert!(sealed.lines().count() == 2 && sealed.lines().all(|line| line.ends_with("  sealed")), "{sealed}");
-    assert_eq!(lie_in(&data), 0, "nor in what the file has free");
+    assert_eq!(lie_in(&data), 0, "nor in what the file has free, nor in the log");
+    assert_eq!(published(&mut at_work.client()), published_before);
+    at_work.signal("TERM");
+    at_work.wait();
+    assert_eq!(lie_in(&data), 0);
     assert_eq!(ok(&["keys", "list", "--database", database], ""), sealed, "which needs no master key");
 
     let serve = ["serve", "--database", database, "--listen", "127.0.0.1:0"];

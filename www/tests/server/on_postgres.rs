@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use fiftyten_server::clock::{Clock, SystemClock};
 use fiftyten_server::protocol::RefreshBody;
 use fiftyten_server::store::{PostgresStore, PostgresUrl, Store};
-use fiftyten_server::{Config, Server};
+use fiftyten_server::{Config, Server, SessionId};
 
 use crate::cluster::Cluster;
 use crate::process::{PATIENCE, Process, failure, run};
-use crate::world::{EMAIL, PASSWORD, add_user, answer, credentials, get, post};
+use crate::world::{EMAIL, PASSWORD, add_user, answer, credentials, delete, get, post};
 
 mod failover;
 mod nginx;
@@ -202,6 +202,7 @@ fn a_server_whose_clock_is_not_the_databases_gives_no_tokens_until_it_is() {
         let call = |request| answer(server.router(), request);
         let signed_in = call(post("/auth/v1/sessions").json(&credentials(EMAIL, PASSWORD))).await;
         let cookie = signed_in.cookie();
+        let session = signed_in.json::<RefreshBody>().session.id;
         let refresh = || call(post("/auth/v1/refresh?reason=timer").cookie(&cookie).send());
         assert_eq!(refresh().await.status, 200);
 
@@ -217,6 +218,9 @@ fn a_server_whose_clock_is_not_the_databases_gives_no_tokens_until_it_is() {
             assert!(refused.headers.contains_key("retry-after"));
             assert_eq!(call(get("/readyz").send()).await.status, 503);
             assert_eq!(call(get("/auth/.well-known/jwks.json").send()).await.status, 503);
+            assert_eq!(call(delete("/auth/v1/session").cookie(&cookie).send()).await.code(), "unavailable");
+            let id = SessionId::parse(&session).unwrap();
+            assert!(server.end_session(&id).await.unwrap_err().to_string().contains("the database's"));
             clock.0.store(0, Ordering::SeqCst);
             let again = async || match refresh().await.status.as_u16() {
                 503 => None,

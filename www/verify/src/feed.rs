@@ -159,12 +159,14 @@ impl Feed {
 
     /// Whether a token of this session may be accepted.
     pub(crate) fn check(&self, session: &str) -> Result<(), VerifyError> {
+        // First: what is told until a heartbeat comes is there when it has come.
+        let is_current = self.is_current();
         let ended = self.ended.read().unwrap_or_else(PoisonError::into_inner).sessions.contains(session);
         if ended {
             self.revoked.fetch_add(1, Ordering::Relaxed);
             return Err(VerifyError::Revoked);
         }
-        if self.is_current() {
+        if is_current {
             return Ok(());
         }
         match self.on_silence {

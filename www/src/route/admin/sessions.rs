@@ -26,7 +26,7 @@ pub(crate) async fn end_one(
 ) -> Result<StatusCode, Failure> {
     let none = || Failure::new(Code::NotFound).detail("there is no such session");
     let id = id.ok().and_then(|Path(id)| SessionId::parse(&id)).ok_or_else(none)?;
-    let ended = shared.store.end_session(&id, None, shared.clock.now_ms()).await?;
+    let ended = shared.end_session(&id).await?;
     if ended { Ok(StatusCode::NO_CONTENT) } else { Err(none()) }
 }
 
@@ -54,6 +54,7 @@ pub(crate) async fn end_all(
         let detail = format!("a user id has 1 to {LONGEST_USER_ID} printable ASCII characters, no spaces");
         Failure::new(Code::BadRequest).detail(detail)
     })?;
+    shared.check_clock().await?;
     shared.store.end_sessions(&user, None, shared.clock.now_ms()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

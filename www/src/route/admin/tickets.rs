@@ -27,6 +27,7 @@ pub(crate) async fn issue(
     _: Admin,
     Vouched { user, claims }: Vouched,
 ) -> Result<(StatusCode, Json<IssuedTicket>), Failure> {
+    shared.check_clock().await?;
     let secret = OpaqueSecret::random();
     let ticket = Ticket { user, claims, expires_at: shared.clock.now_ms() + LIFETIME_MS };
     shared.store.add_ticket(ticket, secret.hash()).await?;

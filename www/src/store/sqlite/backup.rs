@@ -5,6 +5,8 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
+use crate::random;
+
 use super::schema::{APPLICATION_ID, BUSY_TIMEOUT, explain};
 
 /// Copies `database` as it is at one moment to the new file `copy`, which only its owner may read. Servers go on
@@ -36,10 +38,9 @@ pub fn back_up(database: &Path, copy: &Path) -> Result<(), String> {
         ));
     }
     let mut name = copy.as_os_str().to_owned();
-    name.push(".part");
+    // Of this backup alone: another one may be under way.
+    name.push(format!(".{}.part", random::hex::<8>()));
     let part = Path::new(&name);
-    // What an interrupted backup left.
-    let _ = fs::remove_file(part);
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

@@ -201,7 +201,7 @@ async fn stream(feed: &Feed, source: &Source) -> End {
     // Until it is told, the longest that is accepted at all.
     let mut lifetime = feed.longest;
     loop {
-        let frame = match tokio::time::timeout(feed.silence * SILENCES, body.frame()).await {
+        let frame = match tokio::time::timeout(feed.silence.saturating_mul(SILENCES), body.frame()).await {
             Err(_) => return End::Silent,
             Ok(None) => return End::Closed,
             Ok(Some(Err(error))) => return End::Transport(error.into()),
