@@ -1,6 +1,7 @@
 //! Many servers that start at once on one empty database.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use fiftyten_server::store::{KeySet, KeyState, PostgresStore, PostgresUrl, SecretHash, Store};
 use tokio::task::JoinSet;
@@ -53,6 +54,32 @@ async fn one_migrates_and_makes_the_keys_and_all_start() {
         let row = row.query_one("SELECT count(*), max(version) FROM fiftyten_schema", &[]).await.unwrap();
         assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (3, 3));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_migration_that_waits_for_a_dump_keeps_no_server_waiting() {
+    let cluster = Cluster::shared();
+    let url = cluster.database().await;
+    let running = super::open(&url).await;
+    // As a database of the version before: its migration does over what was done.
+    let mut dump = cluster.superuser(&url).await;
+    dump.execute("DELETE FROM fiftyten_schema WHERE version = 3", &[]).await.unwrap();
+    let reading = dump.transaction().await.unwrap();
+    reading.batch_execute("LOCK TABLE sessions, signing_keys IN ACCESS SHARE MODE").await.unwrap();
+    let upgrade = tokio::spawn({
+        let url = url.clone();
+        async move { PostgresStore::open(&PostgresUrl::parse(&url).unwrap()).await.map(drop) }
+    });
+    // Each has 3 s.
+    for _ in 0..8 {
+        assert!(running.find_session(&SecretHash([1; 32])).await.unwrap().is_none());
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    assert!(!upgrade.is_finished(), "it waits for the dump");
+    reading.commit().await.unwrap();
+    upgrade.await.unwrap().unwrap();
+    let row = dump.query_one("SELECT max(version) FROM fiftyten_schema", &[]).await.unwrap();
+    assert_eq!(row.get::<_, i64>(0), 3);
 }
 
 /// What CockroachDB (a lock that is none) and YugabyteDB (a refusal) make of the advisory lock.

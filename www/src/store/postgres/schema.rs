@@ -31,23 +31,37 @@ const WAIT: Duration = Duration::from_secs(60);
 const ATTEMPTS: u32 = 20;
 const PAUSE_MS: u64 = 250;
 
+/// How long a statement waits for a table that others use, `pg_dump` perhaps. Whoever comes after it waits too, the
+/// servers that run among them, and they give up after 3 s: so it stands back, and tries again after a while.
+const TABLE_WAIT: &str = "SET LOCAL lock_timeout = '1s'";
+const STAND_BACK: Duration = Duration::from_secs(2);
+
 /// Brings the database up to date. One line if it cannot be used.
 pub(super) async fn migrate(client: &mut Client) -> Result<(), String> {
     let migrated = tokio::time::timeout(WAIT, migrate_or_wait(client)).await;
     migrated.unwrap_or_else(|_| {
-        Err(format!("is being migrated by another server for {} s: see what holds it up", WAIT.as_secs()))
+        Err(format!(
+            "could not be migrated within {} s, because another server migrates it or its tables are in use (by \
+             pg_dump?): see what holds it up",
+            WAIT.as_secs()
+        ))
     })
 }
 
 async fn migrate_or_wait(client: &mut Client) -> Result<(), String> {
-    // Another server's migration may take longer than the database allows a statement.
-    client.batch_execute("SET statement_timeout = 0").await.map_err(|error| explain(&error))?;
+    // Another server's migration may take longer than the database allows a statement. No longer than this one
+    // waits: the statement would go on when nobody is there any more.
+    let limit = format!("SET statement_timeout = {}", WAIT.as_millis());
+    client.batch_execute(&limit).await.map_err(|error| explain(&error))?;
     let (mut has_lock, mut attempt) = (true, 0);
     loop {
         match attempt_to_migrate(client, has_lock).await {
             Ok(()) => return Ok(()),
             Err(Refusal::Unusable(why)) => return Err(why),
             Err(Refusal::Failed(error)) if has_lock && lacks_lock(&error) => has_lock = false,
+            Err(Refusal::Failed(error)) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
+                tokio::time::sleep(STAND_BACK).await;
+            }
             Err(Refusal::Failed(error)) if met_another(&error) && attempt < ATTEMPTS => {
                 attempt += 1;
                 tokio::time::sleep(Duration::from_millis(random::up_to(PAUSE_MS))).await;
@@ -83,6 +97,7 @@ async fn attempt_to_migrate(client: &mut Client, has_lock: bool) -> Result<(), R
     let transaction = transaction.start().await?;
     if has_lock {
         transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
+        transaction.batch_execute(TABLE_WAIT).await?;
     }
     let done = version(&transaction).await?;
     for (number, migration) in (1_i64..).zip(MIGRATIONS).skip(done) {
