@@ -15,7 +15,8 @@
 //     });
 //
 // One that fails because something was late (`Late` in wait.mjs) is run once more: the machine may just have been
-// busy. A broken promise, such as a stale token, fails at once.
+// busy. What was seen to be wrong, such as a stale token or a refused call, fails at once. What was not seen in
+// time, as when a call never settles, is late too: the summary tells it, and the long forms fail on it.
 //
 // A session that a test keeps in the page stands on a global of the test's own making.
 

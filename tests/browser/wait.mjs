@@ -1,5 +1,7 @@
 // Waiting, always with a bound.
 
+import { AssertionError } from 'node:assert';
+
 // Something was not there in time, or came too often in a time: what a busy machine can bring about by itself. A
 // scenario that ends so is run once more, and the summary tells it; any other failure stands.
 export class Late extends Error {
@@ -24,6 +26,7 @@ export async function until(condition, { what = String(condition), timeout = 10_
       last = await within(Math.max(every, deadline - performance.now()), 'answer', condition());
       if (last) return last;
     } catch (error) {
+      if (error instanceof AssertionError) throw error;
       last = error;
     }
     if (performance.now() >= deadline) {

@@ -15,7 +15,11 @@ pub(crate) fn run(options: &Test) -> ExitCode {
         eprintln!("error: no test has a name that contains `{filter}`");
     }
     print!("\n{}", summary::summary(&reports));
-    let success = summary::success(&reports) && !none_matched;
+    let late = reports.iter().any(|report| !report.totals.twice.is_empty());
+    if options.long && late {
+        eprintln!("error: what was late at first is not to be excused in the long forms");
+    }
+    let success = summary::success(&reports) && !none_matched && !(options.long && late);
     if success { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
