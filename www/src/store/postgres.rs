@@ -129,7 +129,8 @@ impl Store for PostgresStore {
         let of = Hidden(of.as_str());
         let end = Step(statement::END_OTHERS, &[&of, &except, &at]);
         // Once more at the end: a session that was just being opened by a ticket is there by then.
-        Ok(self.pool.write(end, &[Step(statement::VOID_TICKETS, &[&of]), end]).await?)
+        let again = Step(statement::END_AGAIN, &[&of, &at]);
+        Ok(self.pool.write(end, &[Step(statement::VOID_TICKETS, &[&of]), end, again]).await?)
     }
 
     async fn list_sessions(&self, of: &UserId) -> Result<Vec<Session>> {

@@ -147,11 +147,18 @@ async fn what_an_operator_keeps_from_waiting_for_the_standby_is_not_acknowledged
     let store = super::open(&url).await;
     let user = add_user(&*store, "ada@example.test").await;
     let (session, _) = open_session(&*store, &user, T0).await;
+    open_session(&*store, &user, T0).await;
     tokio::task::block_in_place(|| cluster.configure("synchronous_standby_names", "nobody"));
     let (ended, ()) =
         tokio::join!(store.end_session(&session.id, None, T0 + 1), cancel_the_wait(&cluster, &url));
     let Err(StoreError::Unavailable(why)) = ended else { panic!("{ended:?}") };
     assert!(why.contains("without waiting for its synchronous standby"), "{why}");
+    // Repeated, it finds all ended, and is no more acknowledged than before.
+    for at in [T0 + 1, T0 + 1, T0 + 2] {
+        let end = store.end_sessions(&user.id, None, at);
+        let (ended, ()) = tokio::join!(end, cancel_the_wait(&cluster, &url));
+        assert!(matches!(ended, Err(StoreError::Unavailable(_))), "{ended:?}");
+    }
     let change = store.set_password(&user.id, Secret::new("$new".to_owned()), T0 + 1);
     let (changed, ()) = tokio::join!(change, cancel_the_wait(&cluster, &url));
     assert!(matches!(changed, Err(StoreError::Unavailable(_))), "{changed:?}");
@@ -161,7 +168,9 @@ async fn what_an_operator_keeps_from_waiting_for_the_standby_is_not_acknowledged
 async fn cancel_the_wait(cluster: &Cluster, url: &str) {
     let admin = cluster.superuser(url).await;
     let cancel = "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+    let began = std::time::Instant::now();
     while admin.query_one(cancel, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+        assert!(began.elapsed().as_secs() < 20, "nobody waits for the standby");
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
 }

@@ -225,20 +225,22 @@ async fn run(client: &Link, first: Step<'_>, then: &[Step<'_>]) -> std::result::
     if then.is_empty() {
         return client.execute(&first, parameters).await;
     }
-    debug_assert!(then.len() <= 2, "no third one would be run");
+    debug_assert!(then.len() <= 3, "no fourth one would be run");
     let (second, third) = (prepare(client, then.first()).await?, prepare(client, then.get(1)).await?);
+    let fourth = prepare(client, then.get(2)).await?;
     // They are sent in this order; after one that fails the server ignores the rest.
-    let (begun, changed, second, third, committed) = tokio::join!(
+    let (begun, changed, second, third, fourth, committed) = tokio::join!(
         biased;
         client.batch_execute("BEGIN"),
         client.execute(&first, parameters),
         execute(client, second),
         execute(client, third),
+        execute(client, fourth),
         client.batch_execute("COMMIT"),
     );
     begun?;
     let changed = changed?;
-    second.and(third).and(committed.map(|()| changed))
+    second.and(third).and(fourth).and(committed.map(|()| changed))
 }
 
 type Prepared<'a> = Option<(Statement, Parameters<'a>)>;

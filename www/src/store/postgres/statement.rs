@@ -9,6 +9,12 @@ pub(super) const END_BY_ID: &str = "UPDATE sessions SET ended_at = coalesce(ende
 pub(super) const END_OTHERS: &str = "UPDATE sessions SET ended_at = $3::bigint
      WHERE user_id = $1 AND ($2::text IS NULL OR id <> $2::text) AND ended_at IS NULL";
 
+/// Writes again what ended in the last ten minutes: where an attempt before this one was not acknowledged, because
+/// its standby was gone, this one must not be acknowledged without the standby either. A transaction that changes
+/// nothing waits for none.
+pub(super) const END_AGAIN: &str = "UPDATE sessions SET ended_at = ended_at
+     WHERE user_id = $1 AND ended_at <= $2::bigint AND ended_at > $2::bigint - 600000";
+
 /// The user's row is written, though nothing in it changes, so that this and a change of the password come
 /// one after the other: then it either sees the change, or its session is there to be ended by it.
 pub(super) const OPEN: &str = "WITH account AS (
