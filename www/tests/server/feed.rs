@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::StatusCode;
 use fiftyten_server::clock::{Clock, ManualClock};
 use fiftyten_server::credential::{self, Scope};
-use fiftyten_server::store::{NewSession, SecretHash, Session, SqliteStore, Store};
+use fiftyten_server::store::{NewSession, SecretHash, SqliteStore, Store};
 use fiftyten_server::{Config, Secret, Server, SessionId, UserId};
 use http_body_util::BodyExt;
 use proptest::prelude::Rng;
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
-use crate::world::{DAY, Fault, NOW, SECOND, World, bare, delete};
+use crate::world::{Fault, NOW, SECOND, World, bare, delete, new_session};
 
 /// No test waits longer for anything.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -261,17 +261,9 @@ async fn many_that_end_at_once_are_told_in_parts() {
 async fn open_sessions(store: &dyn Store, user: &UserId, count: usize) -> Vec<SessionId> {
     let mut opened = Vec::new();
     for _ in 0..count {
-        let id = SessionId::random();
+        let session = new_session(user, NOW);
+        let id = session.id.clone();
         let secret = SecretHash(id.as_str().as_bytes().try_into().unwrap());
-        let session = Session {
-            id: id.clone(),
-            user: user.clone(),
-            created_at: NOW,
-            last_active_at: NOW,
-            expires_at: NOW + 30 * DAY,
-            ended_at: None,
-            user_agent: None,
-        };
         let new = NewSession { session, secret, credentials: 0, replaces: None };
         assert!(store.open_session(new).await.unwrap());
         opened.push(id);

@@ -9,14 +9,14 @@ use fiftyten::action::Notice;
 use fiftyten::event::EndReason;
 use fiftyten::session::Status;
 use fiftyten_fleet::{Browser, Entry, Ledger, Target, What};
-use fiftyten_server::store::{NewSession, SecretHash, Session, Store};
+use fiftyten_server::store::{NewSession, SecretHash, Store};
 use fiftyten_server::{SessionId, UserId};
 use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use sha2::{Digest, Sha256};
 
 use crate::process::Process;
-use crate::world::DAY;
+use crate::world::new_session;
 
 /// Where pages are, as every server here is told.
 pub(crate) const ORIGIN: &str = "http://localhost:8080";
@@ -37,15 +37,7 @@ pub(crate) async fn open_sessions(store: &dyn Store, user: &UserId, count: usize
         let mut secret = [0; 32];
         TestRng::from_seed(RngAlgorithm::ChaCha, SessionId::random().as_str().as_bytes())
             .fill_bytes(&mut secret);
-        let session = Session {
-            id: SessionId::random(),
-            user: user.clone(),
-            created_at: now,
-            last_active_at: now,
-            expires_at: now + 30 * DAY,
-            ended_at: None,
-            user_agent: None,
-        };
+        let session = new_session(user, now);
         let id = session.id.clone();
         let new = NewSession {
             session,

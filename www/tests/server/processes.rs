@@ -8,14 +8,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use fiftyten_server::store::{NewSession, SecretHash, Session, SqliteStore, Store};
+use fiftyten_server::store::{NewSession, SecretHash, SqliteStore, Store};
 use fiftyten_server::{SessionId, UserId};
 use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use tempfile::TempDir;
 
 use crate::process::{Client, Process, Reply, failure, run};
-use crate::world::{DAY, EMAIL, PASSWORD};
+use crate::world::{EMAIL, PASSWORD, new_session};
 
 fn database(folder: &TempDir) -> PathBuf {
     folder.path().join("test.db")
@@ -87,17 +87,9 @@ async fn open_sessions(store: &SqliteStore, user: &UserId, count: usize) -> Vec<
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
     let mut opened = Vec::new();
     for _ in 0..count {
-        let id = SessionId::random();
+        let session = new_session(user, now);
+        let id = session.id.clone();
         let secret = SecretHash(id.as_str().as_bytes().try_into().unwrap());
-        let session = Session {
-            id: id.clone(),
-            user: user.clone(),
-            created_at: now,
-            last_active_at: now,
-            expires_at: now + 30 * DAY,
-            ended_at: None,
-            user_agent: None,
-        };
         assert!(
             store.open_session(NewSession { session, secret, credentials: 0, replaces: None }).await.unwrap()
         );

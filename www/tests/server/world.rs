@@ -102,6 +102,19 @@ pub(crate) async fn add_user(store: &dyn Store, email: &str) -> User {
     account::add(store, new, NOW).await.unwrap()
 }
 
+/// A live session of this user's, opened at `now` behind the server's back.
+pub(crate) fn new_session(user: &UserId, now: u64) -> Session {
+    Session {
+        id: SessionId::random(),
+        user: user.clone(),
+        created_at: now,
+        last_active_at: now,
+        expires_at: now + 30 * DAY,
+        ended_at: None,
+        user_agent: None,
+    }
+}
+
 pub(crate) fn credentials(email: &str, password: &str) -> Value {
     json!({ "email": email, "password": password })
 }
